@@ -1,0 +1,10 @@
+# nvcc and the architectures that the toolkit knows. Device code stays in kernels/cuda.
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+set(RONDO_CUDA_ARCHITECTURES 80-real 90-real)
+if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+  list(APPEND RONDO_CUDA_ARCHITECTURES 100)
+endif()
+set(CMAKE_CUDA_ARCHITECTURES ${RONDO_CUDA_ARCHITECTURES})

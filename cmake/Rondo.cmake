@@ -1,0 +1,58 @@
+# One target a folder. Sources are listed, never globbed.
+#   rondo_library(NAME [TORCH] SOURCES ... [HEADERS ...] [DEPS public...] [PRIVATE_DEPS ...])
+#   rondo_binary(NAME [TORCH] SOURCES ... DEPS ...)
+#   rondo_test(NAME [TORCH] SOURCES ... DEPS ... [LABEL unit|integration|e2e|gpu] [TIMEOUT seconds])
+# TORCH: the target's sources include torch and use its precompiled header. Such a target must not
+# see protobuf headers (docs/adr/0001-pins-and-header-isolation.md).
+
+add_library(rondo_flags INTERFACE)
+target_include_directories(rondo_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(rondo_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers>)
+target_compile_definitions(rondo_flags INTERFACE $<$<NOT:$<CONFIG:Release>>:_GLIBCXX_ASSERTIONS>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(rondo_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
+endif()
+if(RONDO_SANITIZE)
+  target_compile_options(rondo_flags INTERFACE
+    -fsanitize=${RONDO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(rondo_flags INTERFACE -fsanitize=${RONDO_SANITIZE})
+endif()
+
+function(rondo_configure name is_torch)
+  target_link_libraries(${name} PRIVATE rondo_flags)
+  if(is_torch)
+    target_link_libraries(${name} PRIVATE rondo_torch)
+    target_precompile_headers(${name} REUSE_FROM rondo_torch_pch)
+  endif()
+endfunction()
+
+function(rondo_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;HEADERS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  rondo_configure(${name} "${ARG_TORCH}")
+endfunction()
+
+function(rondo_binary name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  rondo_configure(${name} "${ARG_TORCH}")
+endfunction()
+
+function(rondo_test name)
+  cmake_parse_arguments(ARG "TORCH" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  rondo_configure(${name} "${ARG_TORCH}")
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,31 @@
+// How a job is spread over a gang. Made by the coordinator's planner; pure values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/domain/job_spec.h"
+
+namespace rondo {
+
+struct StagePlan {
+  int64_t first_layer = 0;
+  int64_t end_layer = 0;     // one past the last
+  int64_t memory_bytes = 0;  // peak of the rank: weights, statistics, activations
+};
+
+struct Plan {
+  std::vector<StagePlan> stages;  // by rank; contiguous, covering every decoder layer
+  bool sequential = false;        // stages take turns (propagate: quantized)
+  DType dtype = DType::kFloat32;  // what kAuto became
+  int64_t micro_batches = 0;
+  int64_t wire_bytes = 0;       // activations between stages, the whole job
+  double expected_seconds = 0;  // at the workers' stated matrix rate; 0 when not known
+  int64_t quantized_weights = 0;
+  int64_t checkpoint_bytes = 0;    // tensors of the original
+  int64_t export_bytes = 0;        // of all formats asked for
+  std::vector<std::string> notes;  // sentences for the user
+};
+
+}  // namespace rondo

@@ -1,0 +1,40 @@
+// What one rank process is told to do, and what it answers. Pure values that the agent and the
+// rank exchange (worker/runtime/channel.h) and the agent and the coordinator pass on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "common/base/ids.h"
+#include "common/base/status.h"
+#include "common/domain/job.h"
+#include "common/domain/job_spec.h"
+#include "common/domain/plan.h"
+
+namespace rondo {
+
+struct RankTask {
+  JobId job;
+  int64_t generation = 0;
+  int rank = 0;
+  JobSpec spec;
+  Plan plan;                 // world size = plan.stages.size()
+  std::string host;          // this rank's address for its peers
+  std::string device;        // "cpu", "cuda:0"
+  std::string artifact_dir;  // this job's; on a file system that coordinator and workers share
+};
+
+// Rank 0 listens for its peers on host:port; the coordinator hands it to the others.
+struct RankListening {
+  std::string address;
+};
+
+// The rank's work ended; the process ends right after.
+struct RankFinished {
+  absl::Status status;
+};
+
+using RankReport = std::variant<RankListening, JobEvent, RankFinished>;
+
+}  // namespace rondo

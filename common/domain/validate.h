@@ -1,0 +1,17 @@
+// What can be said of a spec without opening a file. Pure.
+#pragma once
+
+#include "common/base/status.h"
+#include "common/domain/job_spec.h"
+#include "common/domain/model_config.h"
+
+namespace rondo {
+
+// INVALID_ARGUMENT naming the field, its value and what would be accepted.
+absl::Status Validate(const JobSpec& spec);
+
+// Whether the grid fits the model's linear layers: a group size that does not divide a layer's
+// input is refused with that layer's name.
+absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout);
+
+}  // namespace rondo

@@ -1,0 +1,43 @@
+// Writes one safetensors file whose tensors are all known beforehand and whose data arrive in any
+// order, so that a layer is on disk as soon as it is finished and the model is never held.
+//
+// The data go to "<path>.partial"; Finish() checks that every tensor was written once, fsyncs and
+// renames, so a file with the final name is complete. Not thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/format/tensor_info.h"
+
+namespace rondo {
+
+class SafetensorsWriter {
+ public:
+  static absl::StatusOr<std::unique_ptr<SafetensorsWriter>> Create(
+      const std::string& path, const std::vector<TensorInfo>& tensors,
+      const std::map<std::string, std::string>& metadata);
+  ~SafetensorsWriter();  // removes the partial file if Finish() did not succeed
+
+  // REQUIRES: the tensor was declared, data.size() is its size, it was not written before
+  // (INVALID_ARGUMENT otherwise).
+  absl::Status Write(const std::string& name, std::span<const std::byte> data);
+  absl::Status Finish();
+
+ private:
+  struct Slot {
+    int64_t offset = 0;
+    int64_t bytes = 0;
+    bool written = false;
+  };
+  SafetensorsWriter() = default;
+  std::string path_;
+  int fd_ = -1;
+  std::map<std::string, Slot> slots_;
+};
+
+}  // namespace rondo

@@ -1,0 +1,28 @@
+// The operations of one backend for host memory. reference is plain loops that say what each
+// operation means; cpu picks AVX2 or AVX-512 code at run time and is what runs. Both are tested and
+// timed by one case list (kernels/cases.h). Device memory: kernels/api/cuda.h.
+#pragma once
+
+#include <string_view>
+
+#include "kernels/api/gptq_block.h"
+#include "kernels/api/pack.h"
+#include "kernels/api/quantize.h"
+
+namespace rondo::kernels {
+
+struct HostBackend {
+  std::string_view name;  // "reference", "avx2", "avx512"
+  FitGridFn* fit_grid;
+  QuantizeFn* quantize;
+  DequantizeFn* dequantize;
+  GptqBlockFn* gptq_block;
+  PackRowsFn* pack_rows;
+  UnpackRowsFn* unpack_rows;
+};
+
+const HostBackend& Reference();
+// The best of those that this processor can run. Never null members.
+const HostBackend& Cpu();
+
+}  // namespace rondo::kernels

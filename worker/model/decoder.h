@@ -1,0 +1,76 @@
+// The part of a decoder-only model that one stage holds, and its forward pass. One file a family
+// (llama.cc); MakeStage chooses by config.model_type.
+//
+// Ownership: a Stage owns its weights; the checkpoint is read in Load and not kept. Not
+// thread-safe. Every call runs under inference mode; torch's exceptions end as a Status.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/base/status.h"
+#include "common/domain/model_config.h"
+#include "common/format/checkpoint.h"
+
+namespace rondo {
+
+// Sees the input of the linears of a decoder layer, once per shared input (LinearLayout::input).
+class InputObserver {
+ public:
+  virtual ~InputObserver() = default;
+  virtual absl::Status OnInput(int input, const at::Tensor& x) = 0;  // x: [tokens, in]
+};
+
+// The weight and optional bias (undefined: none) of one linear layer; y = x weight^T + bias.
+struct Linear {
+  at::Tensor weight;  // [out, in]
+  at::Tensor bias;    // [out]
+};
+
+class DecoderLayer {
+ public:
+  virtual ~DecoderLayer() = default;
+  // hidden: [batch, seq, hidden], positions 0..seq-1 in each sample; returns the same shape.
+  // `observer` may be null.
+  virtual absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
+                                             InputObserver* observer) const = 0;
+  // In the order of ModelLayout::linears. Weights may be replaced by tensors of the same shape,
+  // dtype and device.
+  std::vector<Linear>& linears() { return linears_; }
+
+ protected:
+  std::vector<Linear> linears_;
+};
+
+struct StageRange {
+  int64_t first_layer = 0;
+  int64_t end_layer = 0;
+  bool embedding = false;  // this stage turns tokens into hidden states
+  bool head = false;       // this stage turns hidden states into logits
+};
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  virtual std::vector<std::unique_ptr<DecoderLayer>>& layers() = 0;
+  // tokens: [batch, seq] int64. REQUIRES: range.embedding.
+  virtual absl::StatusOr<at::Tensor> Embed(const at::Tensor& tokens) const = 0;
+  // hidden: [..., hidden] after the last layer -> logits [..., vocab] (final norm, head).
+  // REQUIRES: range.head.
+  virtual absl::StatusOr<at::Tensor> Logits(const at::Tensor& hidden) const = 0;
+};
+
+// Loads the range's weights as `dtype` on `device`. INVALID_ARGUMENT names a tensor that is
+// missing, misshapen, or holds NaN or Inf.
+absl::StatusOr<std::unique_ptr<Stage>> LoadStage(const Checkpoint& checkpoint,
+                                                 const ModelConfig& config, const StageRange& range,
+                                                 at::ScalarType dtype, at::Device device);
+
+// One tensor of the checkpoint as stored, converted to `dtype` on `device`.
+absl::StatusOr<at::Tensor> LoadTensor(const Checkpoint& checkpoint, const std::string& name,
+                                      at::ScalarType dtype, at::Device device);
+
+}  // namespace rondo
