@@ -1,0 +1,170 @@
+#include "proto/convert/spec.h"
+
+namespace rondo {
+namespace {
+
+template <typename T>
+T OrDefault(T value, T default_value) {
+  return value == T{} ? default_value : value;
+}
+
+absl::Status UnknownEnum(const std::string& field, int value) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, ", which this version does not know"));
+}
+
+v1::GptqSettings MethodToProto(const GptqSettings& gptq) {
+  v1::GptqSettings proto;
+  proto.set_percdamp(gptq.percdamp);
+  proto.set_act_order(gptq.act_order == ActOrder::kStatic ? v1::ACT_ORDER_STATIC
+                                                          : v1::ACT_ORDER_NONE);
+  proto.set_propagate(gptq.propagate == Propagate::kQuantized ? v1::PROPAGATE_QUANTIZED
+                                                              : v1::PROPAGATE_FULL_PRECISION);
+  proto.set_block_size(gptq.block_size);
+  return proto;
+}
+
+absl::StatusOr<MethodSettings> GptqFromProto(const v1::GptqSettings& proto) {
+  GptqSettings gptq;
+  if (proto.has_percdamp()) gptq.percdamp = proto.percdamp();
+  switch (proto.act_order()) {
+    case v1::ACT_ORDER_UNSPECIFIED:
+    case v1::ACT_ORDER_NONE: gptq.act_order = ActOrder::kNone; break;
+    case v1::ACT_ORDER_STATIC: gptq.act_order = ActOrder::kStatic; break;
+    default: return UnknownEnum("gptq.act_order", proto.act_order());
+  }
+  switch (proto.propagate()) {
+    case v1::PROPAGATE_UNSPECIFIED:
+    case v1::PROPAGATE_FULL_PRECISION: gptq.propagate = Propagate::kFullPrecision; break;
+    case v1::PROPAGATE_QUANTIZED: gptq.propagate = Propagate::kQuantized; break;
+    default: return UnknownEnum("gptq.propagate", proto.propagate());
+  }
+  gptq.block_size = OrDefault(proto.block_size(), gptq.block_size);
+  return gptq;
+}
+
+absl::StatusOr<MethodSettings> MethodFromProto(const v1::JobSpec& proto) {
+  switch (proto.method_case()) {
+    case v1::JobSpec::kEvaluateOnly: return EvaluateOnly{};
+    case v1::JobSpec::kRtn: return RtnSettings{};
+    case v1::JobSpec::kGptq: return GptqFromProto(proto.gptq());
+    case v1::JobSpec::METHOD_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("method is not set; set one of evaluate_only, rtn, gptq");
+}
+
+EvaluationSpec EvaluationFromProto(const v1::EvaluationSpec& proto) {
+  EvaluationSpec evaluation;
+  for (const v1::EvaluationSet& set : proto.sets()) {
+    evaluation.sets.push_back({set.name(), set.path()});
+  }
+  evaluation.seq_len = OrDefault(proto.seq_len(), evaluation.seq_len);
+  evaluation.windows = proto.windows();
+  evaluation.original = !proto.skip_original();
+  return evaluation;
+}
+
+v1::EvaluationSpec EvaluationToProto(const EvaluationSpec& evaluation) {
+  v1::EvaluationSpec proto;
+  for (const EvaluationSet& set : evaluation.sets) {
+    v1::EvaluationSet* added = proto.add_sets();
+    added->set_name(set.name);
+    added->set_path(set.path);
+  }
+  proto.set_seq_len(evaluation.seq_len);
+  proto.set_windows(evaluation.windows);
+  proto.set_skip_original(!evaluation.original);
+  return proto;
+}
+
+}  // namespace
+
+v1::DType ToProto(DType dtype) {
+  switch (dtype) {
+    case DType::kAuto: return v1::DTYPE_UNSPECIFIED;
+    case DType::kFloat32: return v1::DTYPE_FLOAT32;
+    case DType::kBFloat16: return v1::DTYPE_BFLOAT16;
+    case DType::kFloat16: return v1::DTYPE_FLOAT16;
+  }
+  return v1::DTYPE_UNSPECIFIED;
+}
+
+absl::StatusOr<DType> FromProto(v1::DType dtype) {
+  switch (dtype) {
+    case v1::DTYPE_UNSPECIFIED: return DType::kAuto;
+    case v1::DTYPE_FLOAT32: return DType::kFloat32;
+    case v1::DTYPE_BFLOAT16: return DType::kBFloat16;
+    case v1::DTYPE_FLOAT16: return DType::kFloat16;
+    default: return UnknownEnum("dtype", dtype);
+  }
+}
+
+v1::ExportFormat ToProto(ExportFormat format) {
+  return format == ExportFormat::kDense ? v1::EXPORT_FORMAT_DENSE
+                                        : v1::EXPORT_FORMAT_COMPRESSED_TENSORS;
+}
+
+absl::StatusOr<ExportFormat> FromProto(v1::ExportFormat format) {
+  switch (format) {
+    case v1::EXPORT_FORMAT_DENSE: return ExportFormat::kDense;
+    case v1::EXPORT_FORMAT_COMPRESSED_TENSORS: return ExportFormat::kCompressedTensors;
+    case v1::EXPORT_FORMAT_UNSPECIFIED:
+      return absl::InvalidArgumentError(
+          "export format is not set; set EXPORT_FORMAT_DENSE or EXPORT_FORMAT_COMPRESSED_TENSORS");
+    default: return UnknownEnum("export format", format);
+  }
+}
+
+v1::JobSpec ToProto(const JobSpec& spec) {
+  v1::JobSpec proto;
+  proto.set_model_path(spec.model.path);
+  proto.mutable_calibration()->set_path(spec.calibration.path);
+  proto.mutable_calibration()->set_samples(spec.calibration.samples);
+  proto.mutable_calibration()->set_seq_len(spec.calibration.seq_len);
+  proto.mutable_calibration()->set_seed(spec.calibration.seed);
+  proto.mutable_grid()->set_bits(spec.grid.bits);
+  proto.mutable_grid()->set_group_size(spec.grid.group_size);
+  proto.mutable_grid()->set_asymmetric(!spec.grid.symmetric);
+  if (std::holds_alternative<EvaluateOnly>(spec.method)) proto.mutable_evaluate_only();
+  if (std::holds_alternative<RtnSettings>(spec.method)) proto.mutable_rtn();
+  if (const auto* gptq = std::get_if<GptqSettings>(&spec.method)) {
+    *proto.mutable_gptq() = MethodToProto(*gptq);
+  }
+  proto.set_dtype(ToProto(spec.compute.dtype));
+  proto.set_threads_per_rank(spec.compute.threads_per_rank);
+  proto.set_micro_batch(spec.compute.micro_batch);
+  proto.set_workers(spec.workers);
+  *proto.mutable_evaluation() = EvaluationToProto(spec.evaluation);
+  for (const ExportFormat format : spec.exports) proto.add_exports(ToProto(format));
+  return proto;
+}
+
+absl::StatusOr<JobSpec> FromProto(const v1::JobSpec& proto) {
+  JobSpec spec;
+  spec.model.path = proto.model_path();
+  CalibrationSpec& calibration = spec.calibration;
+  calibration.path = proto.calibration().path();
+  calibration.samples = OrDefault(proto.calibration().samples(), calibration.samples);
+  calibration.seq_len = OrDefault(proto.calibration().seq_len(), calibration.seq_len);
+  calibration.seed = proto.calibration().seed();
+  spec.grid.bits = OrDefault(proto.grid().bits(), spec.grid.bits);
+  spec.grid.group_size = OrDefault(proto.grid().group_size(), spec.grid.group_size);
+  spec.grid.symmetric = !proto.grid().asymmetric();
+  ASSIGN_OR_RETURN(spec.method, MethodFromProto(proto));
+  ASSIGN_OR_RETURN(spec.compute.dtype, FromProto(proto.dtype()));
+  spec.compute.threads_per_rank =
+      OrDefault(proto.threads_per_rank(), spec.compute.threads_per_rank);
+  spec.compute.micro_batch = OrDefault(proto.micro_batch(), spec.compute.micro_batch);
+  spec.workers = proto.workers();
+  spec.evaluation = EvaluationFromProto(proto.evaluation());
+  const bool default_export =
+      proto.exports().empty() && !std::holds_alternative<EvaluateOnly>(spec.method);
+  if (!default_export) spec.exports.clear();
+  for (const int format : proto.exports()) {
+    ASSIGN_OR_RETURN(ExportFormat known, FromProto(static_cast<v1::ExportFormat>(format)));
+    spec.exports.push_back(known);
+  }
+  return spec;
+}
+
+}  // namespace rondo
