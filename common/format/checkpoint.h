@@ -46,7 +46,8 @@ class Checkpoint {
     int64_t offset = 0;  // within the file
     std::shared_ptr<const MappedFile> file;
   };
-  absl::Status Add(std::shared_ptr<const MappedFile> file);
+  // Holds what the index names; further tensors of the shards are left out.
+  static absl::StatusOr<Checkpoint> OpenShards(const std::string& dir, const std::string& index);
   std::map<std::string, Entry> tensors_;
 };
 

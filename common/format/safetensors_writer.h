@@ -1,8 +1,9 @@
 // Writes one safetensors file whose tensors are all known beforehand and whose data arrive in any
 // order, so that a layer is on disk as soon as it is finished and the model is never held.
 //
-// The data go to "<path>.partial"; Finish() checks that every tensor was written once, fsyncs and
-// renames, so a file with the final name is complete. Not thread-safe.
+// The data go to a ".partial" file aside, whose space is taken at once; Finish() checks that every
+// tensor was written once, fsyncs and renames, so a file with the final name is complete. Not
+// thread-safe.
 #pragma once
 
 #include <map>
@@ -13,11 +14,13 @@
 
 #include "common/base/status.h"
 #include "common/format/tensor_info.h"
+#include "common/io/posix.h"
 
 namespace rondo {
 
 class SafetensorsWriter {
  public:
+  // Data lie in the order of `tensors`; readers that map a file want larger element types first.
   static absl::StatusOr<std::unique_ptr<SafetensorsWriter>> Create(
       const std::string& path, const std::vector<TensorInfo>& tensors,
       const std::map<std::string, std::string>& metadata);
@@ -30,13 +33,14 @@ class SafetensorsWriter {
 
  private:
   struct Slot {
-    int64_t offset = 0;
+    int64_t offset = 0;  // from the start of the file
     int64_t bytes = 0;
     bool written = false;
   };
   SafetensorsWriter() = default;
   std::string path_;
-  int fd_ = -1;
+  std::string partial_;  // empty: none to remove
+  FileDescriptor fd_;
   std::map<std::string, Slot> slots_;
 };
 

@@ -1,0 +1,25 @@
+// The header of a safetensors file, read strictly: what it accepts is a file in which every byte of
+// data belongs to exactly one tensor. Private to common/format; pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/format/tensor_info.h"
+
+namespace rondo {
+
+struct StoredTensor {
+  TensorInfo info;
+  int64_t offset = 0;  // of the data, from the start of the file
+};
+
+// `file`: the whole file; `path`: for messages. In order of offset. INVALID_ARGUMENT otherwise.
+absl::StatusOr<std::vector<StoredTensor>> ReadSafetensorsHeader(std::span<const std::byte> file,
+                                                                const std::string& path);
+
+}  // namespace rondo
