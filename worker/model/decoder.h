@@ -2,11 +2,12 @@
 // (llama.cc); MakeStage chooses by config.model_type.
 //
 // Ownership: a Stage owns its weights; the checkpoint is read in Load and not kept. Not
-// thread-safe. Every call runs under inference mode; torch's exceptions end as a Status.
+// thread-safe. Nothing records gradients; torch's exceptions end as a Status.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -55,7 +56,8 @@ struct StageRange {
 class Stage {
  public:
   virtual ~Stage() = default;
-  virtual std::vector<std::unique_ptr<DecoderLayer>>& layers() = 0;
+  virtual const std::vector<std::unique_ptr<DecoderLayer>>& layers() const = 0;
+  virtual at::ScalarType dtype() const = 0;  // of weights and activations
   // tokens: [batch, seq] int64. REQUIRES: range.embedding.
   virtual absl::StatusOr<at::Tensor> Embed(const at::Tensor& tokens) const = 0;
   // hidden: [..., hidden] after the last layer -> logits [..., vocab] (final norm, head).
@@ -69,7 +71,8 @@ absl::StatusOr<std::unique_ptr<Stage>> LoadStage(const Checkpoint& checkpoint,
                                                  const ModelConfig& config, const StageRange& range,
                                                  at::ScalarType dtype, at::Device device);
 
-// One tensor of the checkpoint as stored, converted to `dtype` on `device`.
+// A copy of one tensor of the checkpoint, converted to `dtype` on `device`. INVALID_ARGUMENT when
+// it is missing, not of a float dtype, or holds NaN or Inf (after the conversion).
 absl::StatusOr<at::Tensor> LoadTensor(const Checkpoint& checkpoint, const std::string& name,
                                       at::ScalarType dtype, at::Device device);
 

@@ -1,0 +1,18 @@
+#include <chrono>
+
+#include <c10/cuda/CUDAFunctions.h>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+
+#include "worker/comm/backend.h"
+
+namespace rondo {
+
+absl::StatusOr<BackendPtr> MakeNcclBackend(StorePtr store, const GroupOptions& options) {
+  c10::cuda::set_device(options.device.index());
+  auto nccl = c10d::ProcessGroupNCCL::Options::create();
+  nccl->timeout = std::chrono::milliseconds(absl::ToInt64Milliseconds(options.timeout));
+  return BackendPtr(c10::make_intrusive<c10d::ProcessGroupNCCL>(std::move(store), options.rank,
+                                                                options.size, std::move(nccl)));
+}
+
+}  // namespace rondo

@@ -1,0 +1,31 @@
+// Perplexity over windows that do not overlap: each predicts its seq - 1 later tokens, in the
+// stage's dtype with float64 sums; exp of the mean over all.
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/base/status.h"
+#include "worker/engine/context.h"
+
+namespace rondo {
+
+// Sum of -log p and number of predictions.
+struct NegativeLogLikelihood {
+  double sum = 0;
+  int64_t tokens = 0;
+
+  double perplexity() const;
+};
+
+// hidden: [count, seq, hidden] after the last layer; tokens: [count, seq]. REQUIRES: stage with
+// head.
+absl::StatusOr<NegativeLogLikelihood> ScoreHidden(const Stage& stage, const at::Tensor& hidden,
+                                                  const at::Tensor& tokens);
+
+// A collective call; the last rank reports one Evaluated event for every set.
+absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
+                          const std::vector<at::Tensor>& sets, bool quantized);
+
+}  // namespace rondo

@@ -1,0 +1,79 @@
+#include "worker/engine/rank.h"
+
+#include <memory>
+#include <utility>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include "worker/engine/context.h"
+#include "worker/engine/job.h"
+#include "worker/model/catch_torch.h"
+
+namespace rondo {
+namespace {
+
+constexpr absl::Duration kRendezvousTimeout = absl::Minutes(2);
+
+at::ScalarType ScalarTypeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kBFloat16: return at::kBFloat16;
+    case DType::kFloat16: return at::kHalf;
+    default: return at::kFloat;
+  }
+}
+
+at::ScalarType ScalarTypeOf(StorageType type) {
+  switch (type) {
+    case StorageType::kBF16: return at::kBFloat16;
+    case StorageType::kF16: return at::kHalf;
+    default: return at::kFloat;
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Communicator>> FormGang(const RankTask& task, at::Device device,
+                                                       const RankDeps& deps) {
+  const int size = static_cast<int>(task.plan.stages.size());
+  if (size == 1) return SingleRank();
+  std::unique_ptr<Rendezvous> rendezvous;
+  if (task.rank == 0) {
+    ASSIGN_OR_RETURN(rendezvous, Listen(task.host, kRendezvousTimeout));
+    RETURN_IF_ERROR(deps.report(RankListening{rendezvous->address()}));
+  } else {
+    ASSIGN_OR_RETURN(const std::string address, deps.wait_for_rendezvous());
+    ASSIGN_OR_RETURN(rendezvous, Connect(address, kRendezvousTimeout));
+  }
+  GroupOptions options;
+  options.rank = task.rank;
+  options.size = size;
+  options.host = task.host;
+  options.generation = absl::StrCat(task.job.value(), "/", task.generation);
+  options.device = device;
+  return JoinGroup(std::move(rendezvous), options);
+}
+
+}  // namespace
+
+absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
+  return CatchTorch("rank", [&]() -> absl::Status {
+    at::set_num_threads(task.spec.compute.threads_per_rank);
+    at::globalContext().setAllowTF32CuBLAS(false);
+    ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(task.spec.model.path));
+    Reporter reporter(task.rank, deps.clock, deps.report);
+    RankContext ctx;
+    ctx.task = &task;
+    ctx.reporter = &reporter;
+    ctx.checkpoint = &checkpoint;
+    ctx.device = at::Device(task.device);
+    ctx.dtype = ScalarTypeOf(task.plan.dtype);
+    ASSIGN_OR_RETURN(ctx.config, ReadModelConfig(task.spec.model.path));
+    ASSIGN_OR_RETURN(ctx.layout, LayoutOf(ctx.config));
+    RETURN_IF_ERROR(CheckLayout(checkpoint, ctx.config, ctx.layout));
+    ctx.storage_dtype = ScalarTypeOf(WeightType(checkpoint, ctx.layout));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> comm, FormGang(task, ctx.device, deps));
+    ctx.comm = comm.get();
+    return RunJob(ctx);
+  });
+}
+
+}  // namespace rondo
