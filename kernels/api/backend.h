@@ -1,28 +1,34 @@
 // The operations of one backend for host memory. reference is plain loops that say what each
 // operation means; cpu picks AVX2 or AVX-512 code at run time and is what runs. Both are tested and
-// timed by one case list (kernels/cases.h). Device memory: kernels/api/cuda.h.
+// timed by one case list (kernels/testing/cases.h). Device memory: kernels/api/cuda.h.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "kernels/api/gptq_block.h"
 #include "kernels/api/pack.h"
 #include "kernels/api/quantize.h"
+#include "kernels/api/second_moment.h"
 
 namespace rondo::kernels {
 
 struct HostBackend {
-  std::string_view name;  // "reference", "avx2", "avx512"
+  std::string_view name;  // "reference", "avx2", "avx512", "avx512_bf16"
   FitGridFn* fit_grid;
   QuantizeFn* quantize;
   DequantizeFn* dequantize;
   GptqBlockFn* gptq_block;
   PackRowsFn* pack_rows;
   UnpackRowsFn* unpack_rows;
+  PackSecondMomentFn* pack_second_moment;
+  AccumulateSecondMomentFn* accumulate_second_moment;
 };
 
 const HostBackend& Reference();
 // The best of those that this processor can run. Never null members.
 const HostBackend& Cpu();
+// All that this processor can run, the reference first and Cpu() last.
+std::span<const HostBackend* const> HostBackends();
 
 }  // namespace rondo::kernels

@@ -1,8 +1,10 @@
 // The serial part of GPTQ inside one block of columns (docs/algorithms.md 3.2, 3.3): for j =
 // 0..cols-1
 //   code_j = clamp(rint(t_j / s) + z, 0, maxq);  Q_j = s * (code_j - z);  e_j = w_j - Q_j
-//   loss  += pivot_j * (t_j - Q_j)^2;            t_k += e_j * feedback[j][k] for k > j
-// Rows are independent. No allocation beyond a fixed stack buffer, no state.
+//   sum += pivot_j * (t_j - Q_j)^2 in double;    t_k = fma(e_j, feedback[j][k], t_k) for k > j
+// and at the end loss += sum. Rows are independent. The fused multiply-add is part of the
+// definition, so every backend gives the same bits. No allocation beyond a fixed stack buffer, no
+// state.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,7 @@ inline constexpr int64_t kMaxGptqBlock = 256;  // columns
 struct GptqBlock {
   Matrix<const float> target;         // t: [rows, cols], the running weights of the block
   Matrix<const float> weight;         // w: [rows, cols], the original ones
-  Matrix<const float> feedback;       // [cols, cols], unit upper triangular
+  Matrix<const float> feedback;       // [cols, cols], only k > j is read
   const float* pivots = nullptr;      // [cols]
   const float* scale = nullptr;       // [rows, groups]
   const float* zero_point = nullptr;  // [rows, groups]

@@ -1,9 +1,11 @@
 // Elementwise operations on uniform grids. value = scale * (code - zero_point); code = clamp(rint(w
-// / scale) + zero_point, 0, maxq), rint half to even, a real division.
+// / scale) + zero_point, 0, maxq), rint half to even, a real division, float32 throughout.
 //
 // All functions take plain pointers with row strides, allocate nothing, touch only the rows they
-// are given and keep no state, so callers split rows over threads. scale, zero_point: [rows,
-// groups] with stride `groups`; column j belongs to group j / group_size.
+// are given and keep no state, so callers split rows over threads. Every backend gives the same
+// bits: the order of each sum and each fused multiply-add is part of the definition. scale,
+// zero_point: [rows, groups] with stride `groups`; column j belongs to group j / group_size; zero
+// points are whole numbers. Inputs are finite and below 1e37 in magnitude.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +17,7 @@ struct GridView {
   const float* zero_point = nullptr;
   int64_t groups = 1;
   int64_t group_size = 1;
-  int maxq = 15;
+  int maxq = 15;  // 1..255
 };
 
 template <typename T>
@@ -32,6 +34,13 @@ struct FitOptions {
   bool symmetric = false;
   bool mse = false;  // shrink search: 80 steps of 1 %, sum |Q - w|^2.4, strict improvement
 };
+
+inline constexpr int kShrinkSteps = 80;
+// Partial sums of the shrink search: column j of a group adds to sum j % 16, then sum l takes sum
+// l + 8, l + 4, l + 2, l + 1.
+inline constexpr int kErrorSums = 16;
+// A step below this makes a range empty: it becomes [-1, 1] (docs/algorithms.md 1.3, denormals).
+inline constexpr float kLeastScale = 0x1p-120f;
 
 // w: [rows, cols] -> scale, zero_point: [rows, ceil(cols / group_size)] (docs/algorithms.md 1.1;
 // symmetric always makes the range symmetric).
