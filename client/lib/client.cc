@@ -243,14 +243,14 @@ absl::Status RondoClient::Download(const JobId& id, ExportFormat format, const s
   identity.set_job_id(id.value());
   identity.set_format(ToProto(format));
   identity.set_name(name);
-  ASSIGN_OR_RETURN(const std::unique_ptr<PartialFile> file, PartialFile::Open(path));
+  ASSIGN_OR_RETURN(PartialFile file, PartialFile::Open(path));
   ArtifactInfo info;
   Outage outage;
   while (true) {
-    const absl::Status end = impl_->DownloadOnce(identity, file.get(), &info, &outage);
-    if (end.ok()) return file->Finish(info);
-    if (absl::IsOutOfRange(end) && file->bytes() > 0) {
-      RETURN_IF_ERROR(file->Clear());  // a leftover of another artifact
+    const absl::Status end = impl_->DownloadOnce(identity, &file, &info, &outage);
+    if (end.ok()) return file.Finish(info);
+    if (absl::IsOutOfRange(end) && file.bytes() > 0) {
+      RETURN_IF_ERROR(file.Clear());  // a leftover of another artifact
       continue;
     }
     if (!outage.Retry(end)) return end;

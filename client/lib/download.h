@@ -3,21 +3,19 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <utility>
 
 #include "common/base/status.h"
 #include "common/domain/job.h"
+#include "common/io/posix.h"
 
 namespace rondo {
 
 class PartialFile {
  public:
   // Opens or creates "<path>.partial".
-  static absl::StatusOr<std::unique_ptr<PartialFile>> Open(const std::string& path);
-  ~PartialFile();
-  PartialFile(const PartialFile&) = delete;
-  PartialFile& operator=(const PartialFile&) = delete;
+  static absl::StatusOr<PartialFile> Open(const std::string& path);
 
   int64_t bytes() const { return bytes_; }  // held so far
   absl::Status Append(const std::string& data);
@@ -26,11 +24,14 @@ class PartialFile {
   absl::Status Finish(const ArtifactInfo& info);
 
  private:
-  PartialFile(std::string path, int fd, int64_t bytes)
-      : path_(std::move(path)), partial_(path_ + ".partial"), fd_(fd), bytes_(bytes) {}
+  PartialFile(std::string path, FileDescriptor fd, int64_t bytes)
+      : path_(std::move(path)),
+        partial_(path_ + kPartialSuffix),
+        fd_(std::move(fd)),
+        bytes_(bytes) {}
   std::string path_;
   std::string partial_;
-  int fd_;
+  FileDescriptor fd_;
   int64_t bytes_;
 };
 

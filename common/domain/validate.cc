@@ -1,0 +1,159 @@
+#include "common/domain/validate.h"
+
+#include <algorithm>
+#include <set>
+#include <variant>
+
+namespace rondo {
+namespace {
+
+// Bounds far above any sensible job that keep sizes computed from a spec within int64.
+constexpr int64_t kMaxSamples = 1 << 20;
+constexpr int64_t kMaxSeqLen = 1 << 20;
+constexpr int64_t kMaxMicroBatch = 1 << 12;
+constexpr int kMaxThreads = 256;
+constexpr int kMaxWorkers = 1024;
+constexpr int64_t kMaxBlockSize = 256;
+constexpr size_t kMaxEvaluationSets = 64;
+constexpr size_t kMaxSetName = 64;
+constexpr size_t kMaxPath = 4096;
+
+absl::Status InRange(const std::string& field, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, "; it must be ", low, " to ", high));
+}
+
+absl::Status ValidatePath(const std::string& field, const std::string& path,
+                          const std::string& what) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, " is empty; give ", what));
+  }
+  if (path.size() <= kMaxPath) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", path.size(), " bytes long; it must be at most ", kMaxPath));
+}
+
+absl::Status ValidateGrid(const GridSpec& grid) {
+  constexpr int kBits[] = {2, 3, 4, 8};
+  if (std::find(std::begin(kBits), std::end(kBits), grid.bits) == std::end(kBits)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("grid.bits is ", grid.bits, "; it must be 2, 3, 4 or 8"));
+  }
+  if (grid.group_size == -1 || grid.group_size > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("grid.group_size is ", grid.group_size,
+                                                 "; it must be -1 (the whole row) or positive"));
+}
+
+absl::Status ValidateCalibration(const CalibrationSpec& calibration) {
+  RETURN_IF_ERROR(ValidatePath("calibration.path", calibration.path,
+                               "a UTF-8 text file or an .npy file of token ids"));
+  RETURN_IF_ERROR(InRange("calibration.samples", calibration.samples, 1, kMaxSamples));
+  return InRange("calibration.seq_len", calibration.seq_len, 2, kMaxSeqLen);
+}
+
+absl::Status ValidateMethod(const MethodSettings& method) {
+  const auto* gptq = std::get_if<GptqSettings>(&method);
+  if (gptq == nullptr) return absl::OkStatus();
+  // Written so that NaN is refused.
+  if (!(gptq->percdamp > 0 && gptq->percdamp <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gptq.percdamp is ", gptq->percdamp, "; it must be above 0 and at most 1"));
+  }
+  return InRange("gptq.block_size", gptq->block_size, 1, kMaxBlockSize);
+}
+
+bool IsSetName(const std::string& name) {
+  const bool known_characters = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+  return known_characters && !name.empty() && name.size() <= kMaxSetName && name != "." &&
+         name != "..";
+}
+
+absl::Status ValidateEvaluation(const EvaluationSpec& evaluation) {
+  if (evaluation.sets.size() > kMaxEvaluationSets) {
+    return InRange("the number of evaluation sets", evaluation.sets.size(), 0, kMaxEvaluationSets);
+  }
+  std::set<std::string> names;
+  for (const EvaluationSet& set : evaluation.sets) {
+    if (!IsSetName(set.name)) {
+      return absl::InvalidArgumentError(absl::StrCat("evaluation set name \"", set.name,
+                                                     "\" must be 1 to ", kMaxSetName,
+                                                     " of A-Z a-z 0-9 . _ -"));
+    }
+    if (!names.insert(set.name).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("evaluation set name \"", set.name, "\" is given twice; names are unique"));
+    }
+    RETURN_IF_ERROR(ValidatePath(absl::StrCat("the path of evaluation set \"", set.name, "\""),
+                                 set.path, "a UTF-8 text file or an .npy file of token ids"));
+  }
+  RETURN_IF_ERROR(InRange("evaluation.seq_len", evaluation.seq_len, 2, kMaxSeqLen));
+  if (evaluation.windows >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("evaluation.windows is ", evaluation.windows,
+                                                 "; it must be 0 (all) or positive"));
+}
+
+absl::Status ValidateOutputs(const JobSpec& spec) {
+  if (std::holds_alternative<EvaluateOnly>(spec.method)) {
+    if (!spec.exports.empty()) {
+      return absl::InvalidArgumentError(
+          "an evaluation-only job exports nothing; leave exports empty");
+    }
+    if (!spec.evaluation.sets.empty() && spec.evaluation.original) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "an evaluation-only job needs at least one evaluation set, and must measure the original");
+  }
+  if (spec.exports.empty()) {
+    return absl::InvalidArgumentError(
+        "exports is empty; give at least one of dense, compressed-tensors");
+  }
+  const std::set<ExportFormat> formats(spec.exports.begin(), spec.exports.end());
+  if (formats.size() == spec.exports.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError("exports names a format twice; name each once");
+}
+
+// The largest power of two up to `group_size` that divides the input of every linear.
+int64_t Suggestion(int64_t group_size, const ModelLayout& layout) {
+  int64_t best = 1;
+  for (int64_t candidate = 1; candidate <= group_size; candidate *= 2) {
+    const bool fits = std::all_of(layout.linears.begin(), layout.linears.end(),
+                                  [&](const LinearLayout& l) { return l.in % candidate == 0; });
+    if (fits) best = candidate;
+  }
+  return best;
+}
+
+}  // namespace
+
+absl::Status Validate(const JobSpec& spec) {
+  RETURN_IF_ERROR(ValidatePath("model.path", spec.model.path, "a Hugging Face model folder"));
+  RETURN_IF_ERROR(ValidateGrid(spec.grid));
+  RETURN_IF_ERROR(ValidateMethod(spec.method));
+  if (NeedsCalibration(spec.method)) RETURN_IF_ERROR(ValidateCalibration(spec.calibration));
+  RETURN_IF_ERROR(
+      InRange("compute.threads_per_rank", spec.compute.threads_per_rank, 1, kMaxThreads));
+  RETURN_IF_ERROR(InRange("compute.micro_batch", spec.compute.micro_batch, 1, kMaxMicroBatch));
+  RETURN_IF_ERROR(InRange("workers", spec.workers, 0, kMaxWorkers));
+  RETURN_IF_ERROR(ValidateEvaluation(spec.evaluation));
+  return ValidateOutputs(spec);
+}
+
+absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout) {
+  const int64_t group_size = spec.grid.group_size;
+  if (group_size == -1 || std::holds_alternative<EvaluateOnly>(spec.method)) {
+    return absl::OkStatus();
+  }
+  for (const LinearLayout& linear : layout.linears) {
+    if (linear.in % group_size == 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "grid.group_size ", group_size, " does not divide the ", linear.in, " inputs of ",
+        layout.layer_prefix, "*.", linear.name, "; choose a divisor such as ",
+        Suggestion(group_size, layout), " or -1 for the whole row"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rondo
