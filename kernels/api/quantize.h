@@ -43,7 +43,7 @@ inline constexpr int kErrorSums = 16;
 inline constexpr float kLeastScale = 0x1p-120f;
 
 // w: [rows, cols] -> scale, zero_point: [rows, ceil(cols / group_size)] (docs/algorithms.md 1.1;
-// symmetric always makes the range symmetric).
+// symmetric always makes the range symmetric). The zero point of a range [-a, a] is (maxq + 1) / 2.
 using FitGridFn = void(Matrix<const float> w, const FitOptions& options, float* scale,
                        float* zero_point);
 // w: [rows, cols] -> codes: [rows, cols].

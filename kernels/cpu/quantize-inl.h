@@ -58,8 +58,8 @@ struct GroupFit {
 
   void SetGrid(float p, float* s, float* z) const {
     *s = (p * high - p * low) / static_cast<float>(options.maxq);
-    *z = options.symmetric ? static_cast<float>((options.maxq + 1) / 2)
-                           : __builtin_rintf(-(p * low) / *s) + 0.0f;
+    *z = low == -high ? static_cast<float>((options.maxq + 1) / 2)
+                      : __builtin_rintf(-(p * low) / *s) + 0.0f;
   }
 
   float Error(float s, float z) const {

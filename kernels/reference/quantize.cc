@@ -48,11 +48,12 @@ Range RangeOf(const float* w, int64_t cols, const FitOptions& options) {
   return empty ? Range{-1.0f, 1.0f} : range;
 }
 
-// + 0.0f turns a negative zero into a positive one.
-Grid GridOf(Range range, const FitOptions& options) {
-  const float scale = (range.high - range.low) / static_cast<float>(options.maxq);
-  const float zero_point = options.symmetric ? static_cast<float>((options.maxq + 1) / 2)
-                                             : std::rint(-range.low / scale) + 0.0f;
+// A balanced range has its zero point on a tie, which goes up. + 0.0f turns a negative zero into a
+// positive one.
+Grid GridOf(Range range, int maxq) {
+  const float scale = (range.high - range.low) / static_cast<float>(maxq);
+  const float zero_point = range.low == -range.high ? static_cast<float>((maxq + 1) / 2)
+                                                    : std::rint(-range.low / scale) + 0.0f;
   return {scale, zero_point};
 }
 
@@ -70,12 +71,12 @@ float ErrorOf(const float* w, int64_t cols, Grid grid, int maxq) {
 
 Grid FitGroup(const float* w, int64_t cols, const FitOptions& options) {
   const Range range = RangeOf(w, cols, options);
-  if (!options.mse) return GridOf(range, options);
+  if (!options.mse) return GridOf(range, options.maxq);
   Grid best = {};
   float least = std::numeric_limits<float>::infinity();
   for (int i = 0; i < kShrinkSteps; ++i) {
     const float p = static_cast<float>(100 - i) / 100.0f;
-    const Grid grid = GridOf({p * range.low, p * range.high}, options);
+    const Grid grid = GridOf({p * range.low, p * range.high}, options.maxq);
     const float error = ErrorOf(w, cols, grid, options.maxq);
     if (error < least) {
       least = error;
