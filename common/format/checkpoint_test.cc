@@ -1,0 +1,115 @@
+#include "common/format/checkpoint.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/format/safetensors_writer.h"
+
+namespace rondo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class CheckpointTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/rondo_checkpoint_XXXXXX";
+    dir_ = mkdtemp(pattern.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  std::string Path(const std::string& name) const { return JoinPath(dir_, name); }
+  // One-byte tensors of these names.
+  void Shard(const std::string& file, const std::vector<std::string>& names) {
+    std::vector<TensorInfo> tensors;
+    for (const std::string& name : names) tensors.push_back({name, StorageType::kU8, {1}});
+    auto writer = SafetensorsWriter::Create(Path(file), tensors, {}).value();
+    for (const std::string& name : names) {
+      ASSERT_TRUE(writer->Write(name, std::as_bytes(std::span(name.data(), 1))).ok());
+    }
+    ASSERT_TRUE(writer->Finish().ok());
+  }
+  void Index(const std::string& json) {
+    ASSERT_TRUE(WriteFileAtomically(Path("model.safetensors.index.json"), json).ok());
+  }
+  std::string OpenMessage() const {
+    const absl::Status status = Checkpoint::Open(dir_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  }
+  std::string dir_;
+};
+
+TEST_F(CheckpointTest, Shards) {
+  Shard("one.safetensors", {"a", "c", "unlisted"});
+  Shard("two.safetensors", {"b"});
+  Index(R"({"metadata":{},"weight_map":{"a":"one.safetensors","b":"two.safetensors",)"
+        R"("c":"one.safetensors"}})");
+  const auto checkpoint = Checkpoint::Open(dir_);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(checkpoint->names(), ElementsAre("a", "b", "c"));
+  for (const std::string& name : checkpoint->names()) {
+    EXPECT_EQ(static_cast<char>(checkpoint->Find(name)->data[0]), name[0]);
+    checkpoint->Drop(name);
+  }
+  EXPECT_EQ(checkpoint->total_bytes(), 3);
+  EXPECT_FALSE(checkpoint->Has("d"));
+  EXPECT_EQ(checkpoint->Find("d").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(checkpoint->Find("d").status().message(), "the checkpoint holds no tensor d");
+}
+
+TEST_F(CheckpointTest, NoModel) {
+  EXPECT_EQ(Checkpoint::Open(Path("no")).status(),
+            absl::NotFoundError(Path("no") + " is not a folder"));
+  EXPECT_EQ(Checkpoint::Open(dir_).status(),
+            absl::NotFoundError(dir_ + " holds neither model.safetensors nor "
+                                       "model.safetensors.index.json"));
+}
+
+TEST_F(CheckpointTest, CorruptIndex) {
+  const std::string index = Path("model.safetensors.index.json");
+  Shard("one.safetensors", {"a"});
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{", index + " is not valid JSON (at byte 2)"},
+      {"{}", index + " has no object \"weight_map\""},
+      {R"({"weight_map":[]})", index + " has no object \"weight_map\""},
+      {R"({"weight_map":{"a":1}})", index + ": tensor a has no shard name"},
+      {R"({"weight_map":{"a":"one.safetensors","a":"two.safetensors"}})",
+       index + " names \"a\" twice"},
+      {R"({"weight_map":{"a":"../one.safetensors"}})",
+       index + ": the shard of tensor a \"../one.safetensors\" is not a file name; 1 to 255 of the "
+               "characters A-Z a-z 0-9 . _ - are accepted, but not \".\" or \"..\""},
+      {R"({"weight_map":{"a":"three.safetensors"}})",
+       index + " names shard three.safetensors of tensor a, which does not exist"},
+      {R"({"weight_map":{"b":"one.safetensors"}})",
+       index + " places tensor b in one.safetensors, which does not hold it"},
+  };
+  for (const auto& [json, message] : cases) {
+    Index(json);
+    EXPECT_EQ(OpenMessage(), message);
+  }
+}
+
+TEST_F(CheckpointTest, TruncatedFile) {
+  const std::string source = "tests/data/models/llama-tiny/model.safetensors";
+  std::string bytes = ReadFile(source).value();
+  const size_t full = bytes.size();
+  bytes.resize(full - 1);
+  ASSERT_TRUE(WriteFileAtomically(Path("model.safetensors"), bytes).ok());
+  EXPECT_THAT(OpenMessage(),
+              testing::AllOf(HasSubstr(Path("model.safetensors") + " is truncated: tensor "),
+                             HasSubstr(absl::StrCat(" needs bytes up to ", full)),
+                             HasSubstr(absl::StrCat(", the file has ", full - 1))));
+}
+
+TEST_F(CheckpointTest, OpensTheTinyModel) {
+  const auto checkpoint = Checkpoint::Open("tests/data/models/llama-tiny");
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->total_bytes(), 2'001'152);  // 1,000,576 parameters of two bytes
+}
+
+}  // namespace
+}  // namespace rondo
