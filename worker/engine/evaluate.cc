@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <ATen/ops/logsumexp.h>
+#include <ATen/ATen.h>
 
 #include "worker/engine/flop.h"
 #include "worker/engine/stream.h"

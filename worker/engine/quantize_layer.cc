@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include <ATen/ops/sum.h>
+#include <ATen/ATen.h>
 
 #include "worker/model/catch_torch.h"
 
