@@ -1,7 +1,8 @@
 // Text to token ids, exactly as Hugging Face's `tokenizers` does for the same tokenizer.json.
 // Supported: model BPE (byte-level, and SentencePiece-style with byte fallback); the normalizers,
 // pre-tokenizers and post-processors that OPT, Qwen2/3, LLaMA and SmolLM use. Anything else in the
-// file is refused by name (INVALID_ARGUMENT), never ignored.
+// file is refused by name (INVALID_ARGUMENT), never ignored. Characters newer than Unicode 13 may
+// be classed differently: each library carries the Unicode tables of its own year.
 //
 // Immutable after Load, so thread-safe.
 #pragma once
