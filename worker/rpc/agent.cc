@@ -1,0 +1,209 @@
+#include "worker/rpc/agent.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/base/mutex.h"
+#include "proto/convert/agent.h"
+#include "rondo/v1/agent.grpc.pb.h"
+
+namespace rondo {
+namespace {
+
+// A coordinator that has vanished without closing its connection is noticed within 40 s.
+constexpr int kKeepaliveTimeMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  // Its own subchannels: each attempt resolves the name again, for a coordinator that has moved.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// One attachment. Read from one thread; Write and Cancel from any.
+class Connection {
+ public:
+  explicit Connection(const std::string& address)
+      : stub_(v1::AgentService::NewStub(NewChannel(address))), stream_(stub_->Attach(&context_)) {}
+
+  bool Read(v1::CoordinatorMessage* message) { return stream_->Read(message); }
+  // What cannot be written is lost with the connection; Read tells of that.
+  void Write(const v1::AgentMessage& message) {
+    MutexLock lock(&write_mu_);
+    stream_->Write(message);
+  }
+  void Cancel() { context_.TryCancel(); }
+  absl::Status Finish() {
+    const grpc::Status status = stream_->Finish();
+    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::AgentService::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::AgentMessage, v1::CoordinatorMessage>> stream_;
+  Mutex write_mu_;
+};
+
+v1::AgentMessage ReportMessage(const v1::RankId& rank, const RankReport& report) {
+  v1::AgentMessage message;
+  *message.mutable_rank() = rank;
+  *message.mutable_report() = ToProto(report);
+  return message;
+}
+
+bool SameRank(const v1::RankId& a, const v1::RankId& b) {
+  return a.job_id() == b.job_id() && a.generation() == b.generation() && a.rank() == b.rank();
+}
+
+}  // namespace
+
+class Agent::Impl {
+ public:
+  explicit Impl(AgentOptions options) : options_(std::move(options)) {}
+
+  absl::Status Run();
+  void Shutdown();
+
+ private:
+  // One connection, from hello to its end. `attached`: the coordinator has answered.
+  absl::Status Serve(bool* attached);
+  void Handle(const v1::CoordinatorMessage& message, Connection* connection);
+  void StartRank(const v1::CoordinatorMessage& message, Connection* connection);
+  void BeatUntilClosed(Connection* connection);
+  // Announces the connection to Shutdown(), or takes it back; false when shut down already.
+  bool SetConnection(Connection* connection);
+  bool ShutDown();
+  // Until `pause` is over or Shutdown().
+  void Sleep(absl::Duration pause);
+
+  const AgentOptions options_;
+  v1::RankId rank_id_;  // of rank_; both belong to the thread in Run()
+  std::unique_ptr<RankSupervisor> rank_;
+
+  Mutex mu_;
+  CondVar changed_;
+  bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
+  Connection* connection_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
+void Agent::Impl::Shutdown() {
+  MutexLock lock(&mu_);
+  shut_down_ = true;
+  if (connection_ != nullptr) connection_->Cancel();
+  changed_.SignalAll();
+}
+
+bool Agent::Impl::ShutDown() {
+  MutexLock lock(&mu_);
+  return shut_down_;
+}
+
+bool Agent::Impl::SetConnection(Connection* connection) {
+  MutexLock lock(&mu_);
+  connection_ = connection;
+  changed_.SignalAll();
+  return !shut_down_;
+}
+
+void Agent::Impl::Sleep(absl::Duration pause) {
+  const absl::Time end = absl::Now() + pause;
+  MutexLock lock(&mu_);
+  while (!shut_down_ && absl::Now() < end) {
+    changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(end - absl::Now()));
+  }
+}
+
+absl::Status Agent::Impl::Run() {
+  std::minstd_rand random(std::random_device{}());
+  absl::Duration pause = options_.first_pause;
+  while (!ShutDown()) {
+    bool attached = false;
+    const absl::Status status = Serve(&attached);
+    if (ShutDown()) break;
+    if (options_.exit_on_disconnect) return status;
+    if (attached) pause = options_.first_pause;
+    const absl::Duration jittered = pause * std::uniform_real_distribution(0.5, 1.5)(random);
+    LogWarning("agent",
+               absl::StrCat("no connection to ", options_.coordinator, " (", status.message(),
+                            "); next attempt in ",
+                            absl::FormatDuration(absl::Ceil(jittered, absl::Milliseconds(1)))));
+    Sleep(jittered);
+    pause = std::min(2 * pause, options_.longest_pause);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Impl::Serve(bool* attached) {
+  Connection connection(options_.coordinator);
+  if (!SetConnection(&connection)) connection.Cancel();
+  v1::AgentMessage hello;
+  *hello.mutable_hello() = ToHello(options_.worker);
+  connection.Write(hello);
+  std::thread beat([this, &connection] { BeatUntilClosed(&connection); });
+
+  v1::CoordinatorMessage message;
+  while (connection.Read(&message)) {
+    if (!*attached) LogInfo("agent", absl::StrCat("attached to ", options_.coordinator));
+    *attached = true;
+    Handle(message, &connection);
+  }
+  SetConnection(nullptr);
+  beat.join();
+  rank_.reset();  // ends the rank, and with it all writing
+  const absl::Status status = connection.Finish();
+  return status.ok() ? absl::UnavailableError("the coordinator closed the connection") : status;
+}
+
+void Agent::Impl::BeatUntilClosed(Connection* connection) {
+  v1::AgentMessage beat;
+  beat.mutable_heartbeat();
+  MutexLock lock(&mu_);
+  while (connection_ == connection) {
+    if (changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(options_.heartbeat_interval))) continue;
+    mu_.Unlock();
+    connection->Write(beat);
+    mu_.Lock();
+  }
+}
+
+void Agent::Impl::Handle(const v1::CoordinatorMessage& message, Connection* connection) {
+  if (message.has_start()) return StartRank(message, connection);
+  if (rank_ == nullptr || !SameRank(message.rank(), rank_id_)) return;  // of a rank that is gone
+  if (message.has_rendezvous()) {
+    // A rank that cannot be reached has died, which its supervisor reports.
+    rank_->SendRendezvous(message.rendezvous().address()).IgnoreError();
+  } else if (message.has_stop()) {
+    rank_.reset();
+  }
+}
+
+void Agent::Impl::StartRank(const v1::CoordinatorMessage& message, Connection* connection) {
+  rank_.reset();  // one slot: a rank of an older generation ends first
+  rank_id_ = message.rank();
+  const auto sink = [connection, id = rank_id_](const RankReport& report) {
+    connection->Write(ReportMessage(id, report));
+  };
+  const absl::StatusOr<RankTask> task = FromProto(message.start());
+  if (!task.ok()) return sink(RankFinished{task.status()});
+  auto rank = RankSupervisor::Start(*task, options_.ranks, sink);
+  if (!rank.ok()) return sink(RankFinished{rank.status()});
+  LogInfo("agent", absl::StrCat(RankName(*task), ", generation ", task->generation, ": started"));
+  rank_ = *std::move(rank);
+}
+
+Agent::Agent(AgentOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Agent::~Agent() = default;
+absl::Status Agent::Run() { return impl_->Run(); }
+void Agent::Shutdown() { impl_->Shutdown(); }
+
+}  // namespace rondo

@@ -1,0 +1,42 @@
+// The agent of one worker slot: attaches to the coordinator, starts and ends rank processes as it
+// is told, and passes on what they say. When the connection breaks its ranks end, and it attaches
+// again after a jittered pause.
+#pragma once
+
+#include <memory>
+
+#include "absl/time/time.h"
+#include "common/base/status.h"
+#include "common/domain/worker_info.h"
+#include "worker/runtime/rank_supervisor.h"
+
+namespace rondo {
+
+struct AgentOptions {
+  std::string coordinator;  // HOST:PORT
+  WorkerInfo worker;        // what it says of itself
+  SupervisorOptions ranks;
+  bool exit_on_disconnect = false;
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  absl::Duration first_pause = absl::Milliseconds(250);  // before attaching again; doubles
+  absl::Duration longest_pause = absl::Seconds(15);
+};
+
+class Agent {
+ public:
+  explicit Agent(AgentOptions options);
+  ~Agent();
+
+  // Returns OK after Shutdown(); with exit_on_disconnect, the error that ended the connection.
+  // Ranks have ended by then. Call once.
+  absl::Status Run();
+
+  // Thread-safe; returns at once.
+  void Shutdown();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rondo

@@ -1,0 +1,76 @@
+// A rank for tests: what it does is the model path of its task. With the argument "agent" it plays
+// an agent instead: starts one such rank that hangs and passes its pid on.
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "worker/runtime/channel.h"
+#include "worker/runtime/rank_process.h"
+#include "worker/runtime/spawn.h"
+
+namespace rondo {
+namespace {
+
+[[noreturn]] void Hang() {
+  while (true) pause();
+}
+
+// Variables and descriptors that the process was given, a word each.
+std::string Surroundings() {
+  std::vector<std::string> words;
+  for (char** variable = environ; *variable != nullptr; ++variable) words.emplace_back(*variable);
+  for (int fd = 0; fd < 64; ++fd) {
+    if (std::filesystem::exists("/proc/self/fd/" + std::to_string(fd))) {
+      words.push_back("fd=" + std::to_string(fd));
+    }
+  }
+  return absl::StrJoin(words, "\n");
+}
+
+int RunRank() {
+  RankChannel channel{UniqueFd(kRankChannelFd)};
+  channel.WatchPeer();
+  const absl::StatusOr<RankTask> task = channel.ReceiveTask();
+  if (!task.ok()) return 2;
+  const std::string& behaviour = task->spec.model.path;
+  if (behaviour == "silent") return 0;
+  if (behaviour == "exit 3") return 3;
+  if (behaviour == "abort") raise(SIGKILL);
+  if (behaviour == "stubborn") signal(SIGTERM, SIG_IGN);
+  if (behaviour == "surroundings") {
+    JobEvent event;
+    event.body = Note{Severity::kInfo, task->rank, Surroundings()};
+    if (!channel.Report(event).ok()) return 2;
+  }
+  if (behaviour == "stderr") {
+    if (write(STDERR_FILENO, "said by the rank\n", 17) != 17) return 2;
+  }
+  if (!channel.Report(RankListening{std::to_string(getpid())}).ok()) return 2;
+  if (behaviour == "hang" || behaviour == "stubborn") Hang();
+  const absl::StatusOr<std::string> address = channel.WaitForRendezvous();
+  if (!address.ok()) return 2;
+  return channel.Report(RankFinished{absl::InternalError(*address)}).ok() ? 0 : 2;
+}
+
+int RunAgent() {
+  auto rank = RankProcess::Start({.program = "/proc/self/exe", .name = "the rank"});
+  if (!rank.ok()) return 2;
+  RankTask task;
+  task.plan.stages.resize(1);
+  task.spec.model.path = "hang";
+  if (!(*rank)->channel().Send(task).ok()) return 2;
+  const auto report = (*rank)->channel().Receive();
+  if (!report.ok() || !report->has_value()) return 2;
+  if (!SendFrame(kRankChannelFd, std::get<RankListening>(**report).address).ok()) return 2;
+  Hang();
+}
+
+}  // namespace
+}  // namespace rondo
+
+int main(int argc, char** argv) {
+  return argc > 1 && std::string(argv[1]) == "agent" ? rondo::RunAgent() : rondo::RunRank();
+}

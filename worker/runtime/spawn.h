@@ -1,0 +1,33 @@
+// Starting a child process. Thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+
+namespace rondo {
+
+struct SpawnOptions {
+  std::string program;
+  std::vector<std::string> args;         // without the program's own name
+  std::vector<std::string> environment;  // "NAME=value"
+  int inherited_fd = -1;                 // becomes descriptor 3; -1: none
+  std::string stderr_path;               // appended to; empty: inherited
+};
+
+// The child has a process group of its own (a terminal's Ctrl-C does not reach it), no blocked
+// signals, default signal handling, and no descriptors but 0, 1, 2 and `inherited_fd`.
+// The caller must reap it with waitpid.
+absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
+
+// This process's variables that a rank may see: PATH, HOME, LANG, LC_ALL, LD_LIBRARY_PATH,
+// CUDA_VISIBLE_DEVICES, NCCL_*, GLOO_*, RONDO_*.
+std::vector<std::string> ScrubbedEnvironment();
+
+// "was killed by signal 9", "ended with exit code 3".
+std::string DescribeExit(int wait_status);
+
+}  // namespace rondo
