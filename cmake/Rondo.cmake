@@ -24,8 +24,6 @@ function(rondo_configure name is_torch)
   if(is_torch)
     target_link_libraries(${name} PRIVATE rondo_torch)
     target_precompile_headers(${name} REUSE_FROM rondo_torch_pch)
-    # The header was compiled with -fPIC; GCC refuses it in an executable's -fPIE.
-    target_compile_options(${name} PRIVATE -fPIC)
   endif()
 endfunction()
 
