@@ -16,18 +16,22 @@
 namespace rondo {
 
 // The second-moment matrix of a linear's input, H = X^T X (any positive scale), summed over
-// micro-batches in the order they come. Only the lower triangle is computed, by column blocks.
+// micro-batches in the order they come. Only the lower triangle is computed, by blocks of rows.
+// Memory: in^2 float32, allocated by the first Add.
 class HessianAccumulator {
  public:
-  HessianAccumulator(int64_t in, at::Device device);
-  // x: [tokens, in], float32 or bfloat16 (products in float32 accumulation).
+  HessianAccumulator(int64_t in, at::Device device) : in_(in), device_(device) {}
+  // x: [tokens, in], float32, bfloat16 or float16; sums are in float32. INVALID_ARGUMENT for
+  // another shape, FAILED_PRECONDITION (Take) when nothing was added.
   absl::Status Add(const at::Tensor& x);
   // The full symmetric matrix, float32; the accumulator is empty afterwards.
   absl::StatusOr<at::Tensor> Take();
   int64_t tokens() const { return tokens_; }
 
  private:
-  at::Tensor sum_;
+  int64_t in_;
+  at::Device device_;
+  at::Tensor sum_;  // [in, in]; undefined: zero
   int64_t tokens_ = 0;
 };
 
@@ -52,6 +56,7 @@ struct GptqFactor {
 
 // Factors H (float64 inside). A factorisation that fails is tried again with ten times the damping,
 // up to 1.0; then FAILED_PRECONDITION. INVALID_ARGUMENT when H holds NaN or Inf.
+// The scale of H is irrelevant.
 absl::StatusOr<GptqFactor> FactorHessian(const at::Tensor& h, const GptqOptions& options);
 
 struct GptqResult {

@@ -1,0 +1,170 @@
+// LLaMA (arXiv 2302.13971) and what shares its graph: RMSNorm, rotary positions, grouped-query
+// attention, SwiGLU. Follows Hugging Face's modeling_llama.py.
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "worker/model/catch_torch.h"
+#include "worker/model/families.h"
+#include "worker/model/rotary.h"
+
+namespace rondo {
+namespace {
+
+// Places in ModelLayout::linears, and the inputs they read (LinearLayout::input).
+enum LinearIndex { kQ, kK, kV, kO, kGate, kUp, kDown };
+enum LinearInput { kAttentionInput, kOutputInput, kMlpInput, kDownInput };
+
+at::Tensor ApplyLinear(const Linear& linear, const at::Tensor& x) {
+  return linear.bias.defined() ? at::linear(x, linear.weight, linear.bias)
+                               : at::linear(x, linear.weight);
+}
+
+// In float32 inside, whatever the dtype of x; rounded to it before the weight is applied.
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  const at::Tensor x32 = x.to(at::kFloat);
+  const at::Tensor mean_square =
+      at::linalg_vector_norm(x32, 2, at::IntArrayRef{-1}, true).square_().div_(x.size(-1));
+  return x32.mul(mean_square.add_(eps).rsqrt_()).to(x.scalar_type()).mul_(weight);
+}
+
+absl::Status Observe(InputObserver* observer, int input, const at::Tensor& x) {
+  if (observer == nullptr) return absl::OkStatus();
+  return observer->OnInput(input, x.reshape({-1, x.size(-1)}));
+}
+
+class LlamaLayer final : public DecoderLayer {
+ public:
+  LlamaLayer(const ModelConfig& config, std::shared_ptr<Rotary> rotary, std::vector<Linear> linears,
+             at::Tensor input_norm, at::Tensor mlp_norm)
+      : config_(config),
+        rotary_(std::move(rotary)),
+        input_norm_(std::move(input_norm)),
+        mlp_norm_(std::move(mlp_norm)) {
+    linears_ = std::move(linears);
+  }
+
+  absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
+                                     InputObserver* observer) const override {
+    return CatchTorch("decoder layer", [&]() -> absl::StatusOr<at::Tensor> {
+      const at::NoGradGuard no_grad;
+      ASSIGN_OR_RETURN(const at::Tensor attended, Attend(hidden, observer));
+      return FeedForward(attended, observer);
+    });
+  }
+
+ private:
+  // hidden + o_proj(attention(norm(hidden)))
+  absl::StatusOr<at::Tensor> Attend(const at::Tensor& hidden, InputObserver* observer) const {
+    const at::Tensor x = RmsNorm(hidden, input_norm_, config_.rms_norm_eps);
+    RETURN_IF_ERROR(Observe(observer, kAttentionInput, x));
+    const at::Tensor mixed = Attention(ApplyLinear(linears_[kQ], x), ApplyLinear(linears_[kK], x),
+                                       ApplyLinear(linears_[kV], x));
+    RETURN_IF_ERROR(Observe(observer, kOutputInput, mixed));
+    return ApplyLinear(linears_[kO], mixed).add_(hidden);
+  }
+
+  // q, k, v: [batch, seq, heads * head_dim] -> [batch, seq, heads * head_dim]. Key and value heads
+  // count as samples, so that the query heads of a group share them without a copy.
+  at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) const {
+    const int64_t batch = q.size(0), seq = q.size(1), dim = config_.head_dim;
+    const int64_t kv = config_.num_kv_heads, group = config_.num_heads / kv;
+    const auto shared = [&](const at::Tensor& heads) {
+      return heads.reshape({batch * kv, 1, seq, dim}).expand({batch * kv, group, seq, dim});
+    };
+    const at::Tensor mixed = at::scaled_dot_product_attention(
+        rotary_->Apply(q).view({batch * kv, group, seq, dim}), shared(rotary_->Apply(k)),
+        shared(v.view({batch, seq, kv, dim}).transpose(1, 2)), {}, 0.0, /*is_causal=*/true);
+    return mixed.view({batch, kv * group, seq, dim})
+        .transpose(1, 2)
+        .reshape({batch, seq, kv * group * dim});
+  }
+
+  // hidden + down_proj(silu(gate_proj(x)) * up_proj(x)), x = norm(hidden)
+  absl::StatusOr<at::Tensor> FeedForward(const at::Tensor& hidden, InputObserver* observer) const {
+    const at::Tensor x = RmsNorm(hidden, mlp_norm_, config_.rms_norm_eps);
+    RETURN_IF_ERROR(Observe(observer, kMlpInput, x));
+    at::Tensor gate = ApplyLinear(linears_[kGate], x);
+    at::silu_(gate).mul_(ApplyLinear(linears_[kUp], x));
+    RETURN_IF_ERROR(Observe(observer, kDownInput, gate));
+    return ApplyLinear(linears_[kDown], gate).add_(hidden);
+  }
+
+  const ModelConfig config_;
+  const std::shared_ptr<Rotary> rotary_;
+  const at::Tensor input_norm_, mlp_norm_;
+};
+
+class LlamaStage final : public Stage {
+ public:
+  LlamaStage(double eps, at::ScalarType dtype) : eps_(eps), dtype_(dtype) {}
+
+  const std::vector<std::unique_ptr<DecoderLayer>>& layers() const override { return layers_; }
+  at::ScalarType dtype() const override { return dtype_; }
+
+  absl::StatusOr<at::Tensor> Embed(const at::Tensor& tokens) const override {
+    return CatchTorch("embedding", [&]() -> absl::StatusOr<at::Tensor> {
+      const at::NoGradGuard no_grad;
+      return at::embedding(embedding_, tokens.to(embedding_.device()));
+    });
+  }
+
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& hidden) const override {
+    return CatchTorch("output head", [&]() -> absl::StatusOr<at::Tensor> {
+      const at::NoGradGuard no_grad;
+      return at::linear(RmsNorm(hidden, norm_, eps_), head_);
+    });
+  }
+
+  absl::Status LoadEnds(const WeightReader& weights, const ModelConfig& config,
+                        const StageRange& range) {
+    const TensorLayout& embedding = weights.layout().embedding.front();
+    const bool tied = config.tie_word_embeddings;
+    if (range.embedding || (range.head && tied)) {
+      ASSIGN_OR_RETURN(embedding_, weights.Read(embedding.name, embedding.shape));
+    }
+    if (!range.head) return absl::OkStatus();
+    const std::vector<TensorLayout>& head = weights.layout().head;
+    ASSIGN_OR_RETURN(norm_, weights.Read(head.front().name, head.front().shape));
+    if (tied) {
+      head_ = embedding_;
+    } else {
+      ASSIGN_OR_RETURN(head_, weights.Read(head.back().name, head.back().shape));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadLayer(const WeightReader& weights, const ModelConfig& config, int64_t index,
+                         std::shared_ptr<Rotary> rotary) {
+    ASSIGN_OR_RETURN(std::vector<Linear> linears, weights.ReadLinears(index));
+    ASSIGN_OR_RETURN(at::Tensor input_norm, weights.ReadOther(index, "input_layernorm.weight"));
+    ASSIGN_OR_RETURN(at::Tensor mlp_norm,
+                     weights.ReadOther(index, "post_attention_layernorm.weight"));
+    layers_.push_back(std::make_unique<LlamaLayer>(config, std::move(rotary), std::move(linears),
+                                                   std::move(input_norm), std::move(mlp_norm)));
+    return absl::OkStatus();
+  }
+
+ private:
+  const double eps_;
+  const at::ScalarType dtype_;
+  std::vector<std::unique_ptr<DecoderLayer>> layers_;
+  at::Tensor embedding_, norm_, head_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Stage>> MakeLlamaStage(const WeightReader& weights,
+                                                      const ModelConfig& config,
+                                                      const StageRange& range) {
+  auto stage = std::make_unique<LlamaStage>(config.rms_norm_eps, weights.dtype());
+  RETURN_IF_ERROR(stage->LoadEnds(weights, config, range));
+  const auto rotary = std::make_shared<Rotary>(config, weights.dtype(), weights.device());
+  for (int64_t layer = range.first_layer; layer < range.end_layer; ++layer) {
+    RETURN_IF_ERROR(stage->LoadLayer(weights, config, layer, rotary));
+  }
+  return stage;
+}
+
+}  // namespace rondo

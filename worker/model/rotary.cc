@@ -1,0 +1,54 @@
+#include "worker/model/rotary.h"
+
+#include <numbers>
+
+#include <ATen/ATen.h>
+
+namespace rondo {
+
+at::Tensor RotaryFrequencies(int64_t head_dim, double theta,
+                             const std::optional<Llama3RopeScaling>& scaling) {
+  const at::Tensor exponents = at::arange(0, head_dim, 2, at::kFloat) / head_dim;
+  const at::Tensor f = at::pow(at::Scalar(theta), exponents).reciprocal();
+  if (!scaling) return f;
+  // modeling_rope_utils.py, _compute_llama3_parameters.
+  const auto length = static_cast<double>(scaling->original_max_position_embeddings);
+  const double low = scaling->low_freq_factor;
+  const double high = scaling->high_freq_factor;
+  const at::Tensor wavelength = 2 * std::numbers::pi / f;
+  const at::Tensor smooth = (length / wavelength - low) / (high - low);
+  const at::Tensor between = (1 - smooth) * f / scaling->factor + smooth * f;
+  const at::Tensor scaled = at::where(wavelength > length / low, f / scaling->factor, f);
+  const at::Tensor medium = (wavelength >= length / high).logical_and(wavelength <= length / low);
+  return at::where(medium, between, scaled);
+}
+
+Rotary::Rotary(const ModelConfig& config, at::ScalarType dtype, at::Device device)
+    : head_dim_(config.head_dim),
+      dtype_(dtype),
+      frequencies_(
+          RotaryFrequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(device)) {}
+
+void Rotary::Prepare(int64_t seq) {
+  if (cos_.defined() && cos_.size(0) == seq) return;
+  const at::Tensor angles = at::outer(at::arange(seq, frequencies_.options()), frequencies_);
+  cos_ = angles.cos().to(dtype_);
+  sin_ = angles.sin().to(dtype_);
+}
+
+at::Tensor Rotary::Apply(const at::Tensor& x) {
+  const int64_t batch = x.size(0), seq = x.size(1), heads = x.size(2) / head_dim_;
+  Prepare(seq);
+  const at::Tensor heads_first = x.view({batch, seq, heads, head_dim_}).transpose(1, 2);
+  const int64_t half = head_dim_ / 2;
+  const at::Tensor first = heads_first.narrow(-1, 0, half);
+  const at::Tensor second = heads_first.narrow(-1, half, half);
+  at::Tensor out = at::empty({batch, heads, seq, head_dim_}, x.options());
+  at::Tensor out_first = out.narrow(-1, 0, half);
+  at::Tensor out_second = out.narrow(-1, half, half);
+  at::mul_out(out_first, first, cos_).addcmul_(second, sin_, -1);
+  at::mul_out(out_second, second, cos_).addcmul_(first, sin_);
+  return out;
+}
+
+}  // namespace rondo

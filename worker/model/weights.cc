@@ -1,0 +1,98 @@
+#include "worker/model/weights.h"
+
+#include <cmath>
+#include <cstring>
+
+#include <ATen/ATen.h>
+
+#include "absl/strings/str_join.h"
+#include "worker/model/catch_torch.h"
+
+namespace rondo {
+namespace {
+
+absl::StatusOr<at::ScalarType> FloatType(const TensorInfo& info) {
+  switch (info.type) {
+    case StorageType::kF16: return at::kHalf;
+    case StorageType::kBF16: return at::kBFloat16;
+    case StorageType::kF32: return at::kFloat;
+    case StorageType::kF64: return at::kDouble;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(info.name, " is of dtype ",
+                                                     StorageTypeName(info.type),
+                                                     "; weights must be F16, BF16, F32 or F64"));
+  }
+}
+
+// aminmax propagates NaN, so one pass without a temporary sees NaN and Inf alike.
+bool AllFinite(const at::Tensor& t) {
+  if (t.numel() == 0) return true;
+  const auto [low, high] = at::aminmax(t);
+  return std::isfinite(low.item<double>()) && std::isfinite(high.item<double>());
+}
+
+at::Tensor Copy(const TensorView& view, at::ScalarType stored, at::ScalarType dtype,
+                at::Device device) {
+  // A safetensors header may end anywhere, so the mapped bytes need not be aligned.
+  at::Tensor t = at::empty(view.info.shape, at::TensorOptions(stored));
+  std::memcpy(t.data_ptr(), view.data.data(), view.data.size());
+  return t.to(device, dtype);
+}
+
+}  // namespace
+
+absl::StatusOr<at::Tensor> LoadTensor(const Checkpoint& checkpoint, const std::string& name,
+                                      at::ScalarType dtype, at::Device device) {
+  if (!checkpoint.Has(name)) {
+    return absl::InvalidArgumentError(absl::StrCat("the checkpoint holds no tensor ", name));
+  }
+  ASSIGN_OR_RETURN(const TensorView view, checkpoint.Find(name));
+  ASSIGN_OR_RETURN(const at::ScalarType stored, FloatType(view.info));
+  return CatchTorch(absl::StrCat("loading ", name), [&]() -> absl::StatusOr<at::Tensor> {
+    at::Tensor t = Copy(view, stored, dtype, device);
+    checkpoint.Drop(name);
+    if (!AllFinite(t)) {
+      return absl::InvalidArgumentError(absl::StrCat(name, " holds NaN or Inf",
+                                                     dtype == stored ? "" : " as ",
+                                                     dtype == stored ? "" : at::toString(dtype)));
+    }
+    return t;
+  });
+}
+
+absl::StatusOr<at::Tensor> WeightReader::Read(const std::string& name,
+                                              const std::vector<int64_t>& shape) const {
+  if (checkpoint_.Has(name)) {
+    ASSIGN_OR_RETURN(const TensorView view, checkpoint_.Find(name));
+    if (view.info.shape != shape) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, " has shape [", absl::StrJoin(view.info.shape, ", "),
+                       "]; config.json asks for [", absl::StrJoin(shape, ", "), "]"));
+    }
+  }
+  return LoadTensor(checkpoint_, name, dtype_, device_);
+}
+
+absl::StatusOr<at::Tensor> WeightReader::ReadOther(int64_t layer,
+                                                   const std::string& relative) const {
+  for (const TensorLayout& other : layout_.layer_others) {
+    if (other.name == relative) return Read(FullName(layout_, layer, relative), other.shape);
+  }
+  return absl::InternalError(absl::StrCat("the layout of a decoder layer has no ", relative));
+}
+
+absl::StatusOr<std::vector<Linear>> WeightReader::ReadLinears(int64_t layer) const {
+  std::vector<Linear> linears;
+  for (const LinearLayout& l : layout_.linears) {
+    const std::string name = FullName(layout_, layer, l.name);
+    Linear linear;
+    ASSIGN_OR_RETURN(linear.weight, Read(name + ".weight", {l.out, l.in}));
+    if (l.bias) {
+      ASSIGN_OR_RETURN(linear.bias, Read(name + ".bias", {l.out}));
+    }
+    linears.push_back(std::move(linear));
+  }
+  return linears;
+}
+
+}  // namespace rondo
