@@ -9,7 +9,6 @@
 #include "absl/strings/str_join.h"
 #include "worker/runtime/channel.h"
 #include "worker/runtime/rank_process.h"
-#include "worker/runtime/spawn.h"
 
 namespace rondo {
 namespace {
@@ -20,8 +19,7 @@ namespace {
 
 // Variables and descriptors that the process was given, a word each.
 std::string Surroundings() {
-  std::vector<std::string> words;
-  for (char** variable = environ; *variable != nullptr; ++variable) words.emplace_back(*variable);
+  std::vector<std::string> words = CurrentEnvironment();
   for (int fd = 0; fd < 64; ++fd) {
     if (std::filesystem::exists("/proc/self/fd/" + std::to_string(fd))) {
       words.push_back("fd=" + std::to_string(fd));

@@ -59,7 +59,10 @@ TEST_F(FrameTest, OversizedFramesAreRefusedOnBothSides) {
 }
 
 TEST_F(FrameTest, ATruncatedFrameIsAnError) {
-  SendRaw(std::string("\x05\x00\x00\x00" "ab", 6));
+  SendRaw(
+      std::string("\x05\x00\x00\x00"
+                  "ab",
+                  6));
   near_.Reset();
   const absl::Status status = ReceiveFrame(far_.get()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);

@@ -9,9 +9,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/process/spawn.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "worker/runtime/spawn.h"
 
 namespace rondo {
 namespace {
@@ -54,30 +54,31 @@ TEST(RankProcess, TaskRendezvousAndReportsGoThrough) {
   ASSERT_TRUE(rank->channel().SendRendezvous("127.0.0.1:4711").ok());
   EXPECT_EQ(Expect<RankFinished>(*rank).status, absl::InternalError("127.0.0.1:4711"));
   EXPECT_EQ(rank->channel().Receive().value(), std::nullopt);
-  EXPECT_TRUE(rank->Wait().ok());
+  EXPECT_TRUE(rank->child().Wait().ok());
 }
 
 TEST(RankProcess, SaysHowARankEnded) {
-  EXPECT_EQ(StartRank("exit 3")->Wait(),
+  EXPECT_EQ(StartRank("exit 3")->child().Wait(),
             absl::UnavailableError("rank 1 of job j ended with exit code 3"));
-  EXPECT_EQ(StartRank("abort")->Wait(),
+  EXPECT_EQ(StartRank("abort")->child().Wait(),
             absl::UnavailableError("rank 1 of job j was killed by signal 9"));
 }
 
 TEST(RankProcess, StopEndsARankWithSigterm) {
   auto rank = StartRank("hang");
   Expect<RankListening>(*rank);
-  rank->Stop(absl::Minutes(1));
-  EXPECT_EQ(rank->Wait(), absl::UnavailableError("rank 1 of job j was killed by signal 15"));
-  rank->Stop(absl::Minutes(1));  // nothing is left to stop
+  rank->child().Stop(absl::Minutes(1));
+  EXPECT_EQ(rank->child().Wait(),
+            absl::UnavailableError("rank 1 of job j was killed by signal 15"));
+  rank->child().Stop(absl::Minutes(1));  // nothing is left to stop
 }
 
 TEST(RankProcess, StopKillsARankThatIgnoresSigterm) {
   auto rank = StartRank("stubborn");
   Expect<RankListening>(*rank);
-  EXPECT_FALSE(rank->WaitFor(absl::ZeroDuration()));
-  rank->Stop(absl::Milliseconds(50));
-  EXPECT_EQ(rank->Wait(), absl::UnavailableError("rank 1 of job j was killed by signal 9"));
+  EXPECT_FALSE(rank->child().WaitFor(absl::ZeroDuration()));
+  rank->child().Stop(absl::Milliseconds(50));
+  EXPECT_EQ(rank->child().Wait(), absl::UnavailableError("rank 1 of job j was killed by signal 9"));
 }
 
 TEST(RankProcess, AMissingProgramIsNamed) {
@@ -86,7 +87,7 @@ TEST(RankProcess, AMissingProgramIsNamed) {
             absl::InternalError("cannot start /nowhere/rondo-rank: No such file or directory"));
 }
 
-TEST(RankProcess, TheRankSeesAScrubbedEnvironmentAndNoOtherDescriptors) {
+TEST(RankProcess, TheRankSeesACurrentEnvironmentAndNoOtherDescriptors) {
   ASSERT_EQ(setenv("RONDO_TEST_KEPT", "yes", 1), 0);
   ASSERT_EQ(setenv("SOME_SECRET", "hidden", 1), 0);
   const UniqueFd leaky(dup(0));  // open on exec
@@ -116,7 +117,7 @@ TEST(RankChannel, ARankWhoseAgentClosesTheChannelEndsItself) {
   auto ends = MakeSocketPair();
   ASSERT_TRUE(ends.ok());
   const auto pid = Spawn({.program = FakeRank(),
-                          .environment = ScrubbedEnvironment(),
+                          .environment = CurrentEnvironment(),
                           .inherited_fd = ends->second.get()});
   ASSERT_TRUE(pid.ok()) << pid.status();
   ends->second.Reset();
@@ -136,7 +137,7 @@ TEST(RankChannel, ARankThatCannotRunIsKilledWithItsAgent) {
   ASSERT_TRUE(ends.ok());
   const auto agent = Spawn({.program = FakeRank(),
                             .args = {"agent"},
-                            .environment = ScrubbedEnvironment(),
+                            .environment = CurrentEnvironment(),
                             .inherited_fd = ends->second.get()});
   ASSERT_TRUE(agent.ok()) << agent.status();
   ends->second.Reset();

@@ -47,7 +47,7 @@ void RankSupervisor::Stop() {
     MutexLock lock(&mu_);
     stopped_ = true;
   }
-  process_->Stop(options_.grace);
+  process_->child().Stop(options_.grace);
   if (thread_.joinable()) thread_.join();
 }
 
@@ -66,8 +66,8 @@ absl::StatusOr<RankFinished> RankSupervisor::HandOnReports() {
 }
 
 absl::Status RankSupervisor::HowItEnded(const absl::StatusOr<RankFinished>& said) {
-  if (!process_->WaitFor(options_.grace)) process_->Stop(options_.grace);
-  const absl::Status exit = process_->Wait();
+  if (!process_->child().WaitFor(options_.grace)) process_->child().Stop(options_.grace);
+  const absl::Status exit = process_->child().Wait();
   if (said.ok()) {
     if (!exit.ok()) LogWarning("agent", absl::StrCat(exit.message(), " after it had finished"));
     return said->status;

@@ -25,7 +25,8 @@ struct SupervisorOptions {
 // "rank 1 of job X"
 std::string RankName(const RankTask& task);
 
-// For one owner thread. The destructor stops the rank; the sink is not called after it has returned.
+// For one owner thread. The destructor stops the rank; the sink is not called after it has
+// returned.
 class RankSupervisor {
  public:
   using Sink = std::function<void(const RankReport&)>;  // called on one thread of the supervisor

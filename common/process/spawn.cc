@@ -1,4 +1,4 @@
-#include "worker/runtime/spawn.h"
+#include "common/process/spawn.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
-
-#include "absl/strings/match.h"
 
 namespace rondo {
 namespace {
@@ -49,16 +48,6 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   return pointers;
 }
 
-bool RankMaySee(const std::string& variable) {
-  static constexpr std::array<const char*, 9> kKept = {
-      "PATH=", "HOME=", "LANG=",  "LD_LIBRARY_PATH=", "CUDA_VISIBLE_DEVICES=",
-      "NCCL_", "GLOO_", "RONDO_", "LC_ALL="};
-  for (const char* prefix : kKept) {
-    if (absl::StartsWith(variable, prefix)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
@@ -86,12 +75,23 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
   return pid;
 }
 
-std::vector<std::string> ScrubbedEnvironment() {
-  std::vector<std::string> kept;
+std::vector<std::string> CurrentEnvironment() {
+  std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (RankMaySee(*variable)) kept.emplace_back(*variable);
+    variables.emplace_back(*variable);
   }
-  return kept;
+  return variables;
+}
+
+absl::StatusOr<std::string> SiblingProgram(const std::string& name) {
+  std::array<char, 4096> path;
+  const ssize_t n = readlink("/proc/self/exe", path.data(), path.size());
+  if (n <= 0 || n == static_cast<ssize_t>(path.size())) {
+    return absl::InternalError(absl::StrCat("cannot find the folder of this program, to start ",
+                                            name, " from: ", std::strerror(errno)));
+  }
+  const std::string self(path.data(), n);
+  return self.substr(0, self.rfind('/') + 1) + name;
 }
 
 std::string DescribeExit(int wait_status) {

@@ -1,4 +1,4 @@
-// Starting a child process. Thread-safe.
+// Starting a child process. Thread-safe functions.
 #pragma once
 
 #include <sys/types.h>
@@ -23,9 +23,10 @@ struct SpawnOptions {
 // The caller must reap it with waitpid.
 absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
 
-// This process's variables that a rank may see: PATH, HOME, LANG, LC_ALL, LD_LIBRARY_PATH,
-// CUDA_VISIBLE_DEVICES, NCCL_*, GLOO_*, RONDO_*.
-std::vector<std::string> ScrubbedEnvironment();
+std::vector<std::string> CurrentEnvironment();
+
+// The file `name` in the folder of the running binary.
+absl::StatusOr<std::string> SiblingProgram(const std::string& name);
 
 // "was killed by signal 9", "ended with exit code 3".
 std::string DescribeExit(int wait_status);
