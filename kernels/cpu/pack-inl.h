@@ -35,18 +35,21 @@ template <typename Ops>
 void UnpackRows(Matrix<const uint32_t> words, int bits, Matrix<uint8_t> codes) {
   const int64_t bytes = PackedWords(codes.cols, bits) * 4;
   const uint64_t mask = ((1u << bits) - 1) * 0x0101010101010101ull;
+  const uint64_t used = ~uint64_t{0} >> (64 - 8 * bits);
   for (int64_t r = 0; r < codes.rows; ++r) {
     const auto* in = reinterpret_cast<const unsigned char*>(words.data + r * words.stride);
     uint8_t* out = codes.data + r * codes.stride;
-    for (int64_t k = 0, at = 0; k < codes.cols; k += 8, at += bits) {
+    int64_t k = 0, at = 0;
+    for (; k + 8 <= codes.cols && at + 8 <= bytes; k += 8, at += bits) {  // reads 8, uses `bits`
+      uint64_t stream;
+      std::memcpy(&stream, in + at, 8);
+      const uint64_t eight = Ops::Spread(stream & used, mask, bits);
+      std::memcpy(out + k, &eight, 8);
+    }
+    for (; k < codes.cols; k += 8, at += bits) {
       uint64_t stream = 0;
-      if (at + 8 <= bytes) {
-        std::memcpy(&stream, in + at, 8);
-      } else {
-        std::memcpy(&stream, in + at, bytes - at);
-      }
-      const uint64_t low = bits == 8 ? stream : stream & ((uint64_t{1} << (8 * bits)) - 1);
-      const uint64_t eight = Ops::Spread(low, mask, bits);
+      std::memcpy(&stream, in + at, bytes - at < 8 ? bytes - at : 8);
+      const uint64_t eight = Ops::Spread(stream & used, mask, bits);
       std::memcpy(out + k, &eight, codes.cols - k < 8 ? codes.cols - k : 8);
     }
   }

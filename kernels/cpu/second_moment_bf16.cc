@@ -14,7 +14,8 @@ namespace {
 constexpr int64_t kPart = 16;                           // features: one vector
 constexpr int64_t kParts = kSecondMomentPanel / kPart;  // vectors of a panel
 constexpr int64_t kRows = 8;                            // rows of H: 24 sums in registers
-constexpr int64_t kPairs = 512;                         // tokens / 2: a panel is 96 KiB of L2
+constexpr int64_t kPairs = 512;   // tokens / 2 at a time: a panel takes 96 KiB
+constexpr int64_t kResident = 4;  // panels of columns that stay in L2 while the rows pass by
 
 // Words of two tokens: low and high 256 bits hold 16 features of the earlier and the later token.
 __m512i Interleave(__m256i earlier, __m256i later) {
@@ -82,6 +83,23 @@ void AddLower(const SecondMoment& args, int64_t row, int64_t col,
   }
 }
 
+struct Tile {
+  int64_t part;         // rows of H: 16 features
+  int64_t panel;        // columns of H: 48 features
+  int64_t pair, pairs;  // tokens
+};
+
+void AddPart(const SecondMoment& args, const Tile& tile) {
+  const int64_t part_stride = (args.x.rows + 1) / 2 * kPart;
+  const uint32_t* rows = args.packed + tile.part * part_stride + tile.pair * kPart;
+  const uint32_t* cols = args.packed + tile.panel * kParts * part_stride + tile.pair * kPart;
+  for (int64_t r = 0; r < kPart; r += kRows) {
+    __m512 sums[kRows][kParts];
+    Multiply({rows + r, cols, part_stride, tile.pairs}, sums);
+    AddLower(args, tile.part * kPart + r, tile.panel * kSecondMomentPanel, sums);
+  }
+}
+
 }  // namespace
 
 void PackSecondMomentBf16(const SecondMoment& args, int64_t panel_begin, int64_t panel_end) {
@@ -93,18 +111,14 @@ void PackSecondMomentBf16(const SecondMoment& args, int64_t panel_begin, int64_t
 
 void AccumulateSecondMomentBf16(const SecondMoment& args, int64_t panel_begin, int64_t panel_end) {
   const int64_t pairs = (args.x.rows + 1) / 2;
-  const int64_t row_end =
-      panel_end * kSecondMomentPanel < args.h.rows ? panel_end * kSecondMomentPanel : args.h.rows;
   for (int64_t from = 0; from < pairs; from += kPairs) {
     const int64_t count = pairs - from < kPairs ? pairs - from : kPairs;
-    for (int64_t panel = 0; panel < panel_end; ++panel) {
-      const int64_t first = panel < panel_begin ? panel_begin : panel;
-      const uint32_t* cols = args.packed + (panel * kParts * pairs + from) * kPart;
-      for (int64_t row = first * kSecondMomentPanel; row < row_end; row += kRows) {
-        const uint32_t* rows = args.packed + (row / kPart * pairs + from) * kPart + row % kPart;
-        __m512 sums[kRows][kParts];
-        Multiply({rows, cols, pairs * kPart, count}, sums);
-        AddLower(args, row, panel * kSecondMomentPanel, sums);
+    for (int64_t begin = 0; begin < panel_end; begin += kResident) {
+      const int64_t first = begin < panel_begin ? panel_begin : begin;
+      for (int64_t part = first * kParts; part < panel_end * kParts; ++part) {
+        for (int64_t panel = begin; panel < begin + kResident && panel <= part / kParts; ++panel) {
+          AddPart(args, {part, panel, from, count});
+        }
       }
     }
   }
