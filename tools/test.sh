@@ -1,0 +1,35 @@
+#!/bin/bash
+# Every test: checks of the sources, all tests of the build in build/current, and the unit tests of
+# the parts without torch under AddressSanitizer and UBSan. The last line counts them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+results=$PWD/build/test-results
+rm -rf "$results"
+mkdir -p "$results"
+jobs=$(nproc)
+
+# run_suite NAME BUILD_DIR CTEST_ARGUMENT...: gtest writes one file a program into the folder, too.
+run_suite() {
+  local name=$1 dir=$2
+  shift 2
+  echo "== $name"
+  mkdir -p "$results/$name"
+  GTEST_OUTPUT=xml:$results/$name/ GTEST_COLOR=no ctest --test-dir "$dir" -j "$jobs" \
+    --output-on-failure --no-tests=error --output-junit "$results/$name/ctest.xml" "$@"
+}
+
+echo "== checks"
+tools/check.sh --results "$results/checks.txt"
+if tools/build.sh; then
+  run_suite tests build/current
+else
+  echo "build fail" >>"$results/checks.txt"
+fi
+export CCACHE_SLOPPINESS=pch_defines,time_macros
+if cmake --preset asan-ubsan && cmake --build build/asan-ubsan; then
+  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  run_suite asan-ubsan build/asan-ubsan -L unit
+else
+  echo "asan-ubsan-build fail" >>"$results/checks.txt"
+fi
+exec python3 tools/test_summary.py "$results"
