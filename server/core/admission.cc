@@ -1,0 +1,116 @@
+#include "server/core/admission.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "common/domain/validate.h"
+#include "common/format/checkpoint.h"
+#include "common/format/npy.h"
+#include "common/io/file.h"
+
+namespace rondo {
+namespace {
+
+struct DataSize {
+  int64_t tokens = 0;
+  bool exact = true;  // false: an upper bound, the bytes of a text
+};
+
+// A token of a byte-level tokenizer covers at least one byte.
+absl::StatusOr<DataSize> MeasureData(const std::string& what, const std::string& path) {
+  if (!FileExists(path) || IsDirectory(path)) {
+    return absl::NotFoundError(absl::StrCat(what, " ", path, " does not exist or is no file"));
+  }
+  ASSIGN_OR_RETURN(const int64_t bytes, FileSize(path));
+  if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(what, " ", path, " is empty"));
+  if (!path.ends_with(".npy")) return DataSize{bytes, false};
+  ASSIGN_OR_RETURN(const int64_t tokens, CountTokensNpy(path));
+  return DataSize{tokens, true};
+}
+
+absl::Status TooFew(const std::string& what, const std::string& path, const DataSize& size,
+                    const std::string& needs) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " ", path, " holds ", size.exact ? "" : "at most ", size.tokens, " tokens; ", needs));
+}
+
+absl::Status CheckCalibration(const CalibrationSpec& calibration) {
+  const bool npy = calibration.path.ends_with(".npy");
+  const std::string what = npy ? "calibration data" : "calibration text";
+  ASSIGN_OR_RETURN(const DataSize size, MeasureData(what, calibration.path));
+  const int64_t needed = calibration.samples * calibration.seq_len;
+  if (size.tokens >= needed) return absl::OkStatus();
+  return TooFew(what, calibration.path, size,
+                absl::StrCat("samples x seq_len (", calibration.samples, " x ", calibration.seq_len,
+                             ") needs ", needed));
+}
+
+// Windows, 0 when they are not known yet.
+absl::StatusOr<int64_t> CheckEvaluationSet(const EvaluationSet& set, const EvaluationSpec& spec) {
+  const std::string what = absl::StrCat("evaluation set \"", set.name, "\"");
+  ASSIGN_OR_RETURN(const DataSize size, MeasureData(what, set.path));
+  const int64_t needed = std::max<int64_t>(1, spec.windows);
+  const int64_t held = size.tokens / spec.seq_len;
+  if (held < needed) {
+    return TooFew(what, set.path, size,
+                  absl::StrCat("windows x seq_len (", needed, " x ", spec.seq_len, ") needs ",
+                               needed * spec.seq_len));
+  }
+  if (spec.windows > 0) return spec.windows;
+  return size.exact ? held : 0;
+}
+
+absl::Status CheckWorkers(const JobSpec& spec, const ModelConfig& config) {
+  if (spec.workers <= config.num_layers) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("workers is ", spec.workers, ", but the model has ", config.num_layers,
+                   " decoder layers; give at most one worker a layer"));
+}
+
+absl::StatusOr<ModelFacts> ReadModel(const JobSpec& spec) {
+  ModelFacts facts;
+  ASSIGN_OR_RETURN(facts.config, ReadModelConfig(spec.model.path));
+  ASSIGN_OR_RETURN(facts.layout, LayoutOf(facts.config));
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(spec.model.path));
+  RETURN_IF_ERROR(CheckLayout(checkpoint, facts.config, facts.layout));
+  facts.checkpoint_bytes = checkpoint.total_bytes();
+  facts.bytes_per_weight = BytesOf(WeightType(checkpoint, facts.layout));
+
+  const auto add = [&](const std::string& name) -> absl::Status {
+    ASSIGN_OR_RETURN(const TensorView tensor, checkpoint.Find(name));
+    facts.other_tensor_bytes += tensor.info.bytes();
+    return absl::OkStatus();
+  };
+  const ModelLayout& layout = facts.layout;
+  for (const TensorLayout& tensor : layout.embedding) RETURN_IF_ERROR(add(tensor.name));
+  for (const TensorLayout& tensor : layout.head) RETURN_IF_ERROR(add(tensor.name));
+  for (int64_t layer = 0; layer < facts.config.num_layers; ++layer) {
+    for (const TensorLayout& tensor : layout.layer_others) {
+      RETURN_IF_ERROR(add(FullName(layout, layer, tensor.name)));
+    }
+    for (const LinearLayout& linear : layout.linears) {
+      if (linear.bias) RETURN_IF_ERROR(add(FullName(layout, layer, linear.name + ".bias")));
+    }
+  }
+  return facts;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelFacts> CheckSpec(const JobSpec& spec) {
+  RETURN_IF_ERROR(Validate(spec));
+  if (!IsDirectory(spec.model.path)) {
+    return absl::NotFoundError(absl::StrCat("model folder ", spec.model.path, " does not exist"));
+  }
+  ASSIGN_OR_RETURN(ModelFacts facts, ReadModel(spec));
+  RETURN_IF_ERROR(ValidateForModel(spec, facts.layout));
+  RETURN_IF_ERROR(CheckWorkers(spec, facts.config));
+  if (NeedsCalibration(spec.method)) RETURN_IF_ERROR(CheckCalibration(spec.calibration));
+  for (const EvaluationSet& set : spec.evaluation.sets) {
+    ASSIGN_OR_RETURN(const int64_t windows, CheckEvaluationSet(set, spec.evaluation));
+    facts.evaluation_windows.push_back(windows);
+  }
+  return facts;
+}
+
+}  // namespace rondo

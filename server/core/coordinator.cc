@@ -1,0 +1,290 @@
+#include "server/core/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "common/base/log.h"
+#include "common/io/file.h"
+#include "server/core/planner.h"
+
+namespace rondo {
+namespace {
+
+constexpr int kDefaultPage = 50;
+constexpr int kLargestPage = 500;
+constexpr size_t kLongestRequestId = 128;
+constexpr int kEventBatch = 256;
+constexpr absl::Duration kLostWorkersShown = absl::Minutes(10);
+
+absl::Status CheckRequestId(const std::string& request_id) {
+  RETURN_IF_ERROR(ValidateFileName("request_id", request_id));
+  if (request_id.size() <= kLongestRequestId) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "request_id is ", request_id.size(), " bytes long; it must be 1 to ", kLongestRequestId));
+}
+
+// What a rank may say; the rest is the coordinator's to say.
+bool IsRankEvent(const EventBody& body) {
+  return !std::holds_alternative<StateChanged>(body) && !std::holds_alternative<GangFormed>(body) &&
+         !std::holds_alternative<PlanMade>(body);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& options) {
+  RETURN_IF_ERROR(MakeDirs(options.artifact_root));
+  ASSIGN_OR_RETURN(JobTable jobs, JobTable::Load(options.store, options.clock));
+  std::unique_ptr<Coordinator> coordinator(new Coordinator(options, std::move(jobs)));
+  MutexLock lock(&coordinator->mu_);
+  RETURN_IF_ERROR(coordinator->scheduler_.Recover());
+  return coordinator;
+}
+
+Coordinator::Coordinator(const Options& options, JobTable jobs)
+    : options_(options),
+      jobs_(std::move(jobs)),
+      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root) {}
+
+void Coordinator::Changed() {
+  scheduler_.Schedule();
+  changed_.SignalAll();
+}
+
+absl::Status Coordinator::RefuseIfDraining() {
+  if (!draining_) return absl::OkStatus();
+  return absl::UnavailableError("the server is shutting down; try again");
+}
+
+absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, const JobSpec& spec) {
+  RETURN_IF_ERROR(CheckRequestId(request_id));
+  ASSIGN_OR_RETURN(const std::optional<JobId> known, options_.store->FindRequest(request_id, spec));
+  if (known) {
+    ASSIGN_OR_RETURN(Job job, Get(*known));
+    return Submission{std::move(job), true};
+  }
+  ASSIGN_OR_RETURN(ModelFacts facts, CheckSpec(spec));
+
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(RefuseIfDraining());
+  RETURN_IF_ERROR(jobs_.broken());
+  Job job;
+  job.id = JobId("j-" + RandomHexId().substr(0, 16));
+  job.request_id = request_id;
+  job.spec = spec;
+  job.created = options_.clock->Now();
+  const JobEvent first{1, job.created, 0, StateChanged{JobState::kQueued}};
+  ASSIGN_OR_RETURN(const CreatedJob created, options_.store->Create(job, first));
+  if (!created.existed) jobs_.Add(std::move(job), first, std::move(facts));
+  Changed();
+  ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(created.id));
+  return Submission{record->job, created.existed};
+}
+
+absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
+  ASSIGN_OR_RETURN(const ModelFacts facts, CheckSpec(spec));
+  MutexLock lock(&mu_);
+  std::vector<WorkerInfo> workers = workers_.List();
+  std::erase_if(workers, [](const auto& w) { return w.state == WorkerState::kLost; });
+  int64_t stages = spec.workers;
+  if (stages == 0) {
+    stages = std::clamp<int64_t>(workers.size(), 1, facts.config.num_layers);
+  }
+  if (static_cast<int64_t>(workers.size()) > stages) workers.resize(stages);
+  return MakePlan(spec, facts, static_cast<int>(stages), workers);
+}
+
+absl::StatusOr<Job> Coordinator::Get(const JobId& id) {
+  MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(id));
+  return record->job;
+}
+
+absl::StatusOr<JobList> Coordinator::List(int page_size, const std::string& page_token) {
+  if (page_size < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("page_size is ", page_size, "; it must be 0 (",
+                                                   kDefaultPage, ") to ", kLargestPage));
+  }
+  int64_t before = 0;
+  if (!page_token.empty() && (!absl::SimpleAtoi(page_token, &before) || before <= 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_token is \"", page_token, "\"; it must be a next_page_token, or empty"));
+  }
+  const int size = page_size == 0 ? kDefaultPage : std::min(page_size, kLargestPage);
+  MutexLock lock(&mu_);
+  auto [jobs, next] = jobs_.Page(size, before);
+  return JobList{std::move(jobs), next == 0 ? "" : absl::StrCat(next)};
+}
+
+absl::StatusOr<Job> Coordinator::Cancel(const JobId& id) {
+  MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
+  RETURN_IF_ERROR(scheduler_.Cancel(record));
+  Changed();
+  return record->job;
+}
+
+absl::StatusOr<EventBatch> Coordinator::WaitForEvents(const JobId& id, int64_t after,
+                                                      std::chrono::nanoseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  int64_t last = 0;
+  bool final_state = false;
+  {
+    MutexLock lock(&mu_);
+    ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(id));
+    const Job& job = record->job;
+    if (after < 0 || after > job.last_event) {
+      return absl::OutOfRangeError(absl::StrCat("after_event is ", after, "; job \"", id.value(),
+                                                "\" has events 1 to ", job.last_event));
+    }
+    while (job.last_event == after && !IsFinal(job.state)) {
+      RETURN_IF_ERROR(RefuseIfDraining());
+      const auto left = deadline - std::chrono::steady_clock::now();
+      if (left.count() <= 0 || !changed_.WaitFor(&mu_, left)) break;
+    }
+    last = job.last_event;
+    final_state = IsFinal(job.state);
+  }
+  EventBatch batch;
+  ASSIGN_OR_RETURN(batch.events, options_.store->ReadEvents(id, after, kEventBatch));
+  const int64_t reached = batch.events.empty() ? after : batch.events.back().number;
+  batch.ended = final_state && reached >= last;
+  return batch;
+}
+
+absl::StatusOr<JobRecord*> Coordinator::Succeeded(const JobId& id) {
+  ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
+  if (record->job.state == JobState::kSucceeded) return record;
+  return absl::FailedPreconditionError(absl::StrCat("job \"", id.value(), "\" is ",
+                                                    JobStateName(record->job.state),
+                                                    "; artifacts are there once it is SUCCEEDED"));
+}
+
+absl::StatusOr<std::vector<ArtifactInfo>> Coordinator::Artifacts(const JobId& id) {
+  MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const JobRecord* record, Succeeded(id));
+  return record->job.artifacts;
+}
+
+absl::StatusOr<ArtifactFile> Coordinator::Artifact(const JobId& id, ExportFormat format,
+                                                   const std::string& name) {
+  RETURN_IF_ERROR(ValidateFileName("artifact name", name));
+  MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const JobRecord* record, Succeeded(id));
+  for (const ArtifactInfo& artifact : record->job.artifacts) {
+    if (artifact.format != format || artifact.name != name) continue;
+    const std::string dir = JoinPath(scheduler_.ArtifactDir(id), ExportFormatName(format));
+    return ArtifactFile{artifact, JoinPath(dir, name)};
+  }
+  return absl::NotFoundError(absl::StrCat("job \"", id.value(), "\" has no ",
+                                          ExportFormatName(format), " artifact \"", name, "\""));
+}
+
+std::vector<WorkerInfo> Coordinator::ListWorkers() {
+  MutexLock lock(&mu_);
+  return workers_.List();
+}
+
+absl::StatusOr<AgentSession> Coordinator::AttachAgent(const WorkerInfo& info, AgentLink* link) {
+  MutexLock lock(&mu_);
+  RETURN_IF_ERROR(RefuseIfDraining());
+  RETURN_IF_ERROR(jobs_.broken());
+  if (workers_.IsAttached(info.id)) LoseWorker(info.id, "it attached again");
+  const AgentSession session = workers_.Attach(info, link, options_.clock->Now());
+  LogInfo("coordinator",
+          absl::StrCat("worker ", info.id.value(), " attached: ", info.host, " ", info.device));
+  Changed();
+  return session;
+}
+
+void Coordinator::DetachAgent(const AgentSession& session, const std::string& why) {
+  MutexLock lock(&mu_);
+  if (!workers_.IsCurrent(session)) return;
+  LoseWorker(session.worker, why);
+  Changed();
+}
+
+void Coordinator::LoseWorker(const WorkerId& id, const std::string& why) {
+  scheduler_.OnWorkerLost(id, why);
+}
+
+absl::Status Coordinator::OnHeartbeat(const AgentSession& session) {
+  MutexLock lock(&mu_);
+  if (!workers_.IsCurrent(session)) {
+    return absl::FailedPreconditionError("this attachment is over; attach again");
+  }
+  workers_.Heard(session.worker, options_.clock->Now());
+  return absl::OkStatus();
+}
+
+JobRecord* Coordinator::RecordOfRank(const WorkerId& worker, const JobId& job, int64_t generation,
+                                     int rank) {
+  JobRecord* record = jobs_.Find(job);
+  if (record == nullptr || !record->gang || record->gang->generation != generation) return nullptr;
+  const Gang& gang = *record->gang;
+  if (rank < 0 || rank >= static_cast<int>(gang.workers.size())) return nullptr;
+  return gang.workers[rank] == worker && !gang.ended[rank] ? record : nullptr;
+}
+
+absl::Status Coordinator::OnRankReport(const AgentSession& session, const JobId& job,
+                                       int64_t generation, int rank, const RankReport& report) {
+  RETURN_IF_ERROR(OnHeartbeat(session));
+  MutexLock lock(&mu_);
+  JobRecord* record = RecordOfRank(session.worker, job, generation, rank);
+  if (record == nullptr) {
+    ++stale_reports_;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(ApplyReport(record, rank, report));
+  Changed();
+  return absl::OkStatus();
+}
+
+absl::Status Coordinator::ApplyReport(JobRecord* record, int rank, const RankReport& report) {
+  if (const auto* listening = std::get_if<RankListening>(&report)) {
+    if (rank == 0) scheduler_.OnRankListening(record, listening->address);
+    return absl::OkStatus();
+  }
+  if (const auto* finished = std::get_if<RankFinished>(&report)) {
+    scheduler_.OnRankEnded(record, rank, finished->status);
+    return absl::OkStatus();
+  }
+  const EventBody& body = std::get<JobEvent>(report).body;
+  if (!IsRankEvent(body)) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", rank, " of job ",
+                                                   record->job.id.value(),
+                                                   " reported an event that is not a rank's"));
+  }
+  // Of a job that was cancelled meanwhile nothing more is said.
+  if (record->job.state != JobState::kRunning) return absl::OkStatus();
+  return jobs_.Record(record, body);
+}
+
+void Coordinator::Tick() {
+  MutexLock lock(&mu_);
+  const absl::Time now = options_.clock->Now();
+  for (const WorkerId& id : workers_.SilentSince(now - options_.worker_silence)) {
+    LoseWorker(
+        id, absl::StrCat("no heartbeat for ", absl::ToInt64Seconds(options_.worker_silence), " s"));
+  }
+  workers_.ForgetLostBefore(now - kLostWorkersShown);
+  Changed();
+}
+
+void Coordinator::Drain() {
+  MutexLock lock(&mu_);
+  draining_ = true;
+  changed_.SignalAll();
+}
+
+absl::Status Coordinator::health() {
+  MutexLock lock(&mu_);
+  return jobs_.broken();
+}
+
+int64_t Coordinator::stale_reports() {
+  MutexLock lock(&mu_);
+  return stale_reports_;
+}
+
+}  // namespace rondo

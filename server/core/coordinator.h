@@ -1,0 +1,116 @@
+// The coordinator: takes jobs, spreads them over the attached workers and keeps their history.
+// Knows nothing of the network: server/rpc calls it, and implements AgentLink.
+//
+// Thread-safe. What a call has answered is in the store. When the store fails, every call that
+// would write is UNAVAILABLE and health() says why; a new process goes on from what was stored.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/domain/job.h"
+#include "common/domain/rank_task.h"
+#include "common/domain/worker_info.h"
+#include "server/core/agent_link.h"
+#include "server/core/job_table.h"
+#include "server/core/scheduler.h"
+#include "server/core/worker_table.h"
+#include "server/store/job_store.h"
+
+namespace rondo {
+
+struct Submission {
+  Job job;
+  bool existed = false;  // the request id was known
+};
+
+struct JobList {
+  std::vector<Job> jobs;        // newest first
+  std::string next_page_token;  // empty: this was the last page
+};
+
+struct EventBatch {
+  std::vector<JobEvent> events;
+  bool ended = false;  // the job has ended and these are its last events
+};
+
+struct ArtifactFile {
+  ArtifactInfo info;
+  std::string path;
+};
+
+class Coordinator {
+ public:
+  struct Options {
+    JobStore* store = nullptr;     // must outlive the coordinator
+    const Clock* clock = nullptr;  // likewise
+    std::string artifact_root;     // a folder that coordinator and workers share
+    absl::Duration worker_silence = absl::Seconds(30);  // after which a worker is lost
+  };
+  // Takes up every job of the store that has not ended.
+  static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);
+
+  // For clients.
+  absl::StatusOr<Submission> Submit(const std::string& request_id, const JobSpec& spec);
+  absl::StatusOr<Plan> ValidateJob(const JobSpec& spec);
+  absl::StatusOr<Job> Get(const JobId& id);
+  absl::StatusOr<JobList> List(int page_size, const std::string& page_token);
+  absl::StatusOr<Job> Cancel(const JobId& id);
+  // Events after number `after`; waits up to `timeout` for the first. OUT_OF_RANGE when the job
+  // has fewer events than `after`.
+  absl::StatusOr<EventBatch> WaitForEvents(const JobId& id, int64_t after,
+                                           std::chrono::nanoseconds timeout);
+  // FAILED_PRECONDITION until the job has SUCCEEDED.
+  absl::StatusOr<std::vector<ArtifactInfo>> Artifacts(const JobId& id);
+  absl::StatusOr<ArtifactFile> Artifact(const JobId& id, ExportFormat format,
+                                        const std::string& name);
+  std::vector<WorkerInfo> ListWorkers();
+
+  // For agents. `link` must live until DetachAgent returned. A worker that attaches again is taken
+  // to have been lost before. What comes with a session that is over is FAILED_PRECONDITION.
+  absl::StatusOr<AgentSession> AttachAgent(const WorkerInfo& info, AgentLink* link);
+  void DetachAgent(const AgentSession& session, const std::string& why);
+  absl::Status OnHeartbeat(const AgentSession& session);
+  // Reports of older generations and of ranks that have ended are dropped and counted.
+  absl::Status OnRankReport(const AgentSession& session, const JobId& job, int64_t generation,
+                            int rank, const RankReport& report);
+
+  // Takes silent workers for lost. To be called about every second.
+  void Tick();
+  // Refuses new jobs and ends every WaitForEvents with UNAVAILABLE. Ranks go on.
+  void Drain();
+
+  absl::Status health();
+  int64_t stale_reports();
+
+ private:
+  explicit Coordinator(const Options& options, JobTable jobs);
+  // Ends every call that may have changed something: starts what can start and wakes the waiting.
+  void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LoseWorker(const WorkerId& id, const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RefuseIfDraining() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Null for a report that is out of date.
+  JobRecord* RecordOfRank(const WorkerId& worker, const JobId& job, int64_t generation, int rank)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ApplyReport(JobRecord* record, int rank, const RankReport& report)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<JobRecord*> Succeeded(const JobId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Options options_;
+  Mutex mu_;
+  CondVar changed_;
+  JobTable jobs_ ABSL_GUARDED_BY(mu_);
+  WorkerTable workers_ ABSL_GUARDED_BY(mu_);
+  Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t stale_reports_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace rondo

@@ -1,0 +1,60 @@
+// Starts jobs on gangs of idle workers, first come first served, and decides what becomes of a job
+// when its ranks have ended. All ranks of a gang are reserved at once or none is. A job that asks
+// for more workers than are attached waits without holding up those behind it.
+//
+// A lost rank ends its generation: the others are told to stop, and when all have ended the job is
+// RECOVERING and starts over with the next generation, at most kMaxRetries times.
+//
+// Guarded by its owner's lock. A failing store (JobTable::broken) stops all progress.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/domain/rank_task.h"
+#include "server/core/job_table.h"
+#include "server/core/worker_table.h"
+
+namespace rondo {
+
+class Scheduler {
+ public:
+  static constexpr int kMaxRetries = 2;
+
+  // `jobs`, `workers`, `clock` must outlive the scheduler. A job's artifacts are made in
+  // <artifact_root>/<job id>.
+  Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, std::string artifact_root)
+      : jobs_(jobs), workers_(workers), clock_(clock), artifact_root_(std::move(artifact_root)) {}
+
+  // After a start of the coordinator: jobs that were running have no ranks any more.
+  absl::Status Recover();
+  // Starts every job that can start now.
+  void Schedule();
+
+  void OnRankListening(JobRecord* record, const std::string& address);
+  void OnRankEnded(JobRecord* record, int rank, const absl::Status& status);
+  void OnWorkerLost(const WorkerId& worker, const std::string& why);
+  // FAILED_PRECONDITION: the job has ended.
+  absl::Status Cancel(JobRecord* record);
+
+  std::string ArtifactDir(const JobId& id) const { return artifact_root_ + "/" + id.value(); }
+
+ private:
+  enum class Fit { kStart, kSkip, kWait };
+  Fit Fits(JobRecord* record, const std::vector<WorkerInfo>& idle, size_t* stages);
+  // Moves the job on, or to FAILED with what is in the way.
+  void Start(JobRecord* record, std::vector<WorkerInfo> gang);
+  absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
+  absl::Status LoadFacts(JobRecord* record);
+  void StopOthers(JobRecord* record);
+  void Settle(JobRecord* record);
+  void Fail(JobRecord* record, const absl::Status& why);
+
+  JobTable* const jobs_;
+  WorkerTable* const workers_;
+  const Clock* const clock_;
+  const std::string artifact_root_;
+};
+
+}  // namespace rondo
