@@ -1,5 +1,5 @@
-// Reads NumPy's .npy and uncompressed .npz for tests: little-endian float32, float64 and int64, C
-// order, given as double. Throws std::runtime_error, which fails a test with what it says.
+// Reads NumPy's .npy and uncompressed .npz for tests: little-endian float32, float64 and int64,
+// given as double in C order. Throws std::runtime_error, which fails a test with what it says.
 // Zip: APPNOTE.TXT 4.3 (records) of PKWARE.
 #pragma once
 
@@ -53,6 +53,16 @@ inline std::vector<int64_t> NpyShape(std::string_view header) {
   return shape;
 }
 
+// Columns first to rows first.
+inline void Transpose(NpyArray* array) {
+  if (array->shape.size() != 2) throw std::runtime_error("only matrices may be in Fortran order");
+  const int64_t rows = array->shape[0], cols = array->shape[1];
+  const std::vector<double> from = array->values;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) array->values[i * cols + j] = from[j * rows + i];
+  }
+}
+
 inline NpyArray ParseNpy(std::string_view bytes) {
   if (!bytes.starts_with("\x93NUMPY")) throw std::runtime_error("not an .npy array");
   const bool v1 = bytes[6] == 1;
@@ -73,6 +83,7 @@ inline NpyArray ParseNpy(std::string_view bytes) {
   } else {
     throw std::runtime_error("unexpected dtype in " + std::string(header));
   }
+  if (header.find("'fortran_order': True") != header.npos) Transpose(&array);
   return array;
 }
 

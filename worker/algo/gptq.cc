@@ -67,18 +67,33 @@ class Solver {
     return absl::OkStatus();
   }
 
-  // Parameters of the groups that open in [begin, end), from the running weights as they are
-  // before the block: updates inside the block are not seen, as in the reference.
+  // Parameters of the groups that open in [begin, end), from the weights as they would be if no
+  // column from `begin` on were rounded: updates inside the block are not seen, as in the
+  // reference.
   absl::Status FitGroups(int64_t begin, int64_t end) {
     const int64_t first = (begin + group_size_ - 1) / group_size_;
     const int64_t last = (end + group_size_ - 1) / group_size_;
     if (first == last) return absl::OkStatus();
-    const int64_t from = first * group_size_;
-    const at::Tensor w = running_.narrow(1, from, std::min(last * group_size_, in_) - from);
-    ASSIGN_OR_RETURN(const Grid grid, FitFinite(w, options_.grid));
+    const int64_t skipped = first * group_size_ - begin;
+    const at::Tensor w = Compensated(begin, std::min(last * group_size_, in_));
+    ASSIGN_OR_RETURN(const Grid grid,
+                     FitFinite(w.narrow(1, skipped, w.size(1) - skipped), options_.grid));
     grid_.scale.narrow(1, first, last - first).copy_(grid.scale);
     grid_.zero_point.narrow(1, first, last - first).copy_(grid.zero_point);
     return absl::OkStatus();
+  }
+
+  // The weights of columns [begin, end) that make up best for the columns before `begin`: the
+  // reference's running weights. A column left at w' feeds w - w' to those after it, so
+  // w'_k = t_k + sum_{begin <= i < k} (w_i - w'_i) V_ik, hence (w' - w) V = t - w.
+  at::Tensor Compensated(int64_t begin, int64_t end) const {
+    const int64_t cols = end - begin;
+    const at::Tensor weight = weight_.narrow(1, begin, cols);
+    const at::Tensor feedback = factor_.feedback.narrow(0, begin, cols).narrow(1, begin, cols);
+    const at::Tensor change =
+        at::linalg_solve_triangular(feedback, running_.narrow(1, begin, cols) - weight,
+                                    /*upper=*/true, /*left=*/false, /*unitriangular=*/true);
+    return (weight + change).contiguous();
   }
 
   absl::Status RunBlockAt(int64_t begin, int64_t end) {
