@@ -25,6 +25,15 @@ bool IsNameCharacter(char c) {
          c == '_' || c == '-';
 }
 
+absl::Status WriteAtomically(const std::string& path, std::span<const std::byte> contents) {
+  const std::string partial = PartialPath(path);
+  ASSIGN_OR_RETURN(const FileDescriptor fd, OpenFd(partial, O_WRONLY | O_CREAT | O_EXCL));
+  absl::Status status = WriteFullyAt(fd.get(), 0, contents, path);
+  if (status.ok()) status = PublishFile(fd.get(), partial, path);
+  if (!status.ok()) unlink(partial.c_str());
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
@@ -50,13 +59,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
 }
 
 absl::Status WriteFileAtomically(const std::string& path, const std::string& contents) {
-  const std::string partial = PartialPath(path);
-  ASSIGN_OR_RETURN(const FileDescriptor fd, OpenFd(partial, O_WRONLY | O_CREAT | O_EXCL));
-  absl::Status status =
-      WriteFullyAt(fd.get(), 0, std::as_bytes(std::span(contents.data(), contents.size())), path);
-  if (status.ok()) status = PublishFile(fd.get(), partial, path);
-  if (!status.ok()) unlink(partial.c_str());
-  return status;
+  return WriteAtomically(path, std::as_bytes(std::span(contents.data(), contents.size())));
+}
+
+absl::Status CopyFileAtomically(const std::string& from, const std::string& to) {
+  ASSIGN_OR_RETURN(const auto source, MappedFile::Open(from));
+  return WriteAtomically(to, source->bytes());
+}
+
+absl::Status RemoveFile(const std::string& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("remove", path, errno);
+  return absl::OkStatus();
 }
 
 absl::Status SyncDir(const std::string& dir) {

@@ -20,12 +20,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes 
 // Written aside in the same folder, fsynced, renamed, folder fsynced.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& contents);
 
+// The same for the contents of another file.
+absl::Status CopyFileAtomically(const std::string& from, const std::string& to);
+
 // fsync of a folder, after which renames in it are durable.
 absl::Status SyncDir(const std::string& dir);
 
 absl::StatusOr<int64_t> FileSize(const std::string& path);
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);
+// OK when there is no such file.
+absl::Status RemoveFile(const std::string& path);
 // Names (not paths) of the regular files directly in `dir`, sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& dir);
 // mkdir -p

@@ -67,6 +67,17 @@ TEST_F(FileTest, MissingAndWrongKinds) {
   EXPECT_FALSE(IsDirectory(Path("no")));
 }
 
+TEST_F(FileTest, CopiesAndRemoves) {
+  ASSERT_TRUE(WriteFileAtomically(Path("a"), "contents").ok());
+  ASSERT_TRUE(CopyFileAtomically(Path("a"), Path("b")).ok());
+  EXPECT_EQ(ReadFile(Path("b")).value(), "contents");
+  EXPECT_TRUE(RemoveFile(Path("a")).ok());
+  EXPECT_TRUE(RemoveFile(Path("a")).ok());
+  EXPECT_THAT(ListFiles(dir_).value(), ElementsAre("b"));
+  EXPECT_EQ(CopyFileAtomically(Path("a"), Path("c")).code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(RemoveFile(dir_).ok());
+}
+
 TEST_F(FileTest, ListsFilesOnly) {
   ASSERT_TRUE(WriteFileAtomically(Path("b"), "").ok());
   ASSERT_TRUE(WriteFileAtomically(Path("a"), "").ok());

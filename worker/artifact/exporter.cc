@@ -1,0 +1,89 @@
+#include "worker/artifact/exporter.h"
+
+#include "absl/strings/match.h"
+#include "common/format/safetensors_writer.h"
+#include "common/io/posix.h"
+#include "worker/artifact/linear_format.h"
+#include "worker/artifact/stage_tensors.h"
+#include "worker/model/catch_torch.h"
+
+namespace rondo {
+namespace {
+
+class Exporter final : public StageExporter {
+ public:
+  Exporter(const Checkpoint& checkpoint, const ModelLayout& layout, const ExportPlan& plan,
+           std::unique_ptr<LinearFormat> format, std::unique_ptr<SafetensorsWriter> writer)
+      : checkpoint_(checkpoint),
+        layout_(layout),
+        plan_(plan),
+        format_(std::move(format)),
+        writer_(std::move(writer)) {}
+
+  absl::Status WriteLayer(int64_t layer, const std::vector<QuantizedLinear>& linears) override {
+    if (linears.size() != layout_.linears.size()) {
+      return absl::InternalError(absl::StrCat("layer ", layer, " has ", layout_.linears.size(),
+                                              " linear layers, got ", linears.size()));
+    }
+    for (size_t i = 0; i < linears.size(); ++i) {
+      const std::string name = FullName(layout_, layer, layout_.linears[i].name);
+      RETURN_IF_ERROR(CatchTorch("export of " + name, [&]() -> absl::Status {
+        return format_->Write(name, linears[i], writer_.get());
+      }));
+    }
+    return Copy(CopiedWithLayer(layout_, layer));
+  }
+
+  absl::Status Finish() override {
+    RETURN_IF_ERROR(Copy(CopiedBesidesLayers(layout_, plan_)));
+    return writer_->Finish();
+  }
+
+ private:
+  absl::Status Copy(const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      ASSIGN_OR_RETURN(const TensorView tensor, checkpoint_.Find(name));
+      RETURN_IF_ERROR(writer_->Write(name, tensor.data));
+    }
+    return absl::OkStatus();
+  }
+
+  const Checkpoint& checkpoint_;
+  const ModelLayout& layout_;
+  const ExportPlan plan_;
+  const std::unique_ptr<LinearFormat> format_;
+  const std::unique_ptr<SafetensorsWriter> writer_;
+};
+
+// What a rank that was killed left of this file holds space that is needed now.
+absl::Status RemovePartials(const std::string& dir, const std::string& file_name) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListFiles(dir));
+  for (const std::string& name : names) {
+    if (absl::StartsWith(name, file_name + ".") && absl::EndsWith(name, kPartialSuffix)) {
+      RETURN_IF_ERROR(RemoveFile(JoinPath(dir, name)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string FormatDir(const std::string& artifact_dir, ExportFormat format) {
+  return JoinPath(artifact_dir, ExportFormatName(format));
+}
+
+absl::StatusOr<std::unique_ptr<StageExporter>> MakeStageExporter(const Checkpoint& checkpoint,
+                                                                 const ModelLayout& layout,
+                                                                 const ExportPlan& plan) {
+  auto format = MakeLinearFormat(plan.format, plan.grid, WeightType(checkpoint, layout));
+  ASSIGN_OR_RETURN(const std::vector<TensorInfo> tensors,
+                   StageTensors(checkpoint, layout, *format, plan));
+  RETURN_IF_ERROR(MakeDirs(plan.out_dir));
+  const std::string shard = ShardName(plan.stage, plan.stages);
+  RETURN_IF_ERROR(RemovePartials(plan.out_dir, shard));
+  ASSIGN_OR_RETURN(auto writer, SafetensorsWriter::Create(JoinPath(plan.out_dir, shard), tensors,
+                                                          {{"format", "pt"}}));
+  return std::make_unique<Exporter>(checkpoint, layout, plan, std::move(format), std::move(writer));
+}
+
+}  // namespace rondo

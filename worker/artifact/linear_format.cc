@@ -1,0 +1,28 @@
+#include "worker/artifact/linear_format.h"
+
+#include <ATen/ATen.h>
+
+namespace rondo {
+
+std::unique_ptr<LinearFormat> MakeLinearFormat(ExportFormat format, const GridSpec& grid,
+                                               StorageType type) {
+  switch (format) {
+    case ExportFormat::kDense: return MakeDenseLinear(type);
+    case ExportFormat::kCompressedTensors: return MakePackedLinear(grid, type);
+  }
+  return nullptr;
+}
+
+at::ScalarType ScalarTypeOf(StorageType type) {
+  if (type == StorageType::kF16) return at::kHalf;
+  if (type == StorageType::kBF16) return at::kBFloat16;
+  return at::kFloat;
+}
+
+absl::Status WriteTensor(const std::string& name, const at::Tensor& tensor,
+                         SafetensorsWriter* writer) {
+  const at::Tensor host = tensor.to(at::kCPU).contiguous();
+  return writer->Write(name, {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()});
+}
+
+}  // namespace rondo
