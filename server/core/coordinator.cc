@@ -47,7 +47,7 @@ Coordinator::Coordinator(const Options& options, JobTable jobs)
       scheduler_(&jobs_, &workers_, options.clock, options.artifact_root) {}
 
 void Coordinator::Changed() {
-  scheduler_.Schedule();
+  if (!draining_) scheduler_.Schedule();
   changed_.SignalAll();
 }
 
@@ -189,7 +189,7 @@ absl::StatusOr<AgentSession> Coordinator::AttachAgent(const WorkerInfo& info, Ag
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(RefuseIfDraining());
   RETURN_IF_ERROR(jobs_.broken());
-  if (workers_.IsAttached(info.id)) LoseWorker(info.id, "it attached again");
+  if (workers_.IsAttached(info.id)) scheduler_.OnWorkerLost(info.id, "it attached again");
   const AgentSession session = workers_.Attach(info, link, options_.clock->Now());
   LogInfo("coordinator",
           absl::StrCat("worker ", info.id.value(), " attached: ", info.host, " ", info.device));
@@ -200,12 +200,12 @@ absl::StatusOr<AgentSession> Coordinator::AttachAgent(const WorkerInfo& info, Ag
 void Coordinator::DetachAgent(const AgentSession& session, const std::string& why) {
   MutexLock lock(&mu_);
   if (!workers_.IsCurrent(session)) return;
-  LoseWorker(session.worker, why);
+  if (draining_) {
+    workers_.Lose(session.worker, options_.clock->Now());
+    return;
+  }
+  scheduler_.OnWorkerLost(session.worker, why);
   Changed();
-}
-
-void Coordinator::LoseWorker(const WorkerId& id, const std::string& why) {
-  scheduler_.OnWorkerLost(id, why);
 }
 
 absl::Status Coordinator::OnHeartbeat(const AgentSession& session) {
@@ -230,6 +230,7 @@ absl::Status Coordinator::OnRankReport(const AgentSession& session, const JobId&
                                        int64_t generation, int rank, const RankReport& report) {
   RETURN_IF_ERROR(OnHeartbeat(session));
   MutexLock lock(&mu_);
+  RETURN_IF_ERROR(RefuseIfDraining());
   JobRecord* record = RecordOfRank(session.worker, job, generation, rank);
   if (record == nullptr) {
     ++stale_reports_;
@@ -264,7 +265,7 @@ void Coordinator::Tick() {
   MutexLock lock(&mu_);
   const absl::Time now = options_.clock->Now();
   for (const WorkerId& id : workers_.SilentSince(now - options_.worker_silence)) {
-    LoseWorker(
+    scheduler_.OnWorkerLost(
         id, absl::StrCat("no heartbeat for ", absl::ToInt64Seconds(options_.worker_silence), " s"));
   }
   workers_.ForgetLostBefore(now - kLostWorkersShown);

@@ -84,7 +84,8 @@ class Coordinator {
 
   // Takes silent workers for lost. To be called about every second.
   void Tick();
-  // Refuses new jobs and ends every WaitForEvents with UNAVAILABLE. Ranks go on.
+  // Before the process ends: new jobs, agents and reports are refused, waiting calls end, all with
+  // UNAVAILABLE, and no job changes any more; the next process on the store takes them up.
   void Drain();
 
   absl::Status health();
@@ -94,7 +95,6 @@ class Coordinator {
   explicit Coordinator(const Options& options, JobTable jobs);
   // Ends every call that may have changed something: starts what can start and wakes the waiting.
   void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void LoseWorker(const WorkerId& id, const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RefuseIfDraining() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null for a report that is out of date.
   JobRecord* RecordOfRank(const WorkerId& worker, const JobId& job, int64_t generation, int rank)

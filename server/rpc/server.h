@@ -1,0 +1,39 @@
+// The coordinator's gRPC server: the services of proto/rondo/v1, the standard health service and
+// reflection. No gRPC or protobuf type shows, so that other programs can embed it. Plaintext.
+//
+// Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "common/base/status.h"
+#include "server/core/coordinator.h"
+
+namespace rondo {
+
+class Server {
+ public:
+  struct Options {
+    std::string listen_address;          // "127.0.0.1:50051"; port 0: any that is free
+    Coordinator* coordinator = nullptr;  // must outlive the server
+  };
+  // UNAVAILABLE when the address cannot be listened on.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
+  ~Server();  // Shutdown without grace
+
+  int port() const;
+  std::string address() const;  // host:port that is listened on
+
+  // Health says NOT_SERVING, new jobs are refused, agents and watchers are let go, other calls have
+  // `grace` to finish. Jobs that were running are taken up again by the next process on the store.
+  void Shutdown(std::chrono::milliseconds grace);
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rondo

@@ -1,0 +1,101 @@
+// rondo-server: the coordinator as a process of its own.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/io/file.h"
+#include "server/core/coordinator.h"
+#include "server/rpc/server.h"
+#include "server/store/sqlite_job_store.h"
+
+namespace rondo {
+namespace {
+
+constexpr std::chrono::seconds kShutdownGrace(5);
+
+struct Flags {
+  std::string listen = "127.0.0.1:50051";
+  std::string state_dir;
+  std::string artifact_dir;
+  bool insecure = false;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+bool IsLoopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost:") ||
+         address.starts_with("[::1]:");
+}
+
+absl::Status CheckFlags(const Flags& flags) {
+  if (IsLoopback(flags.listen) || flags.insecure) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--listen ", flags.listen,
+                   " can be reached from other machines, without encryption or authentication; "
+                   "add --insecure on a network that you trust, or listen on 127.0.0.1"));
+}
+
+// Until SIGTERM or SIGINT, or until the store fails. The signals are blocked in every thread.
+absl::Status WaitForEnd(const sigset_t& signals, Coordinator* coordinator) {
+  const timespec second = {1, 0};
+  while (sigtimedwait(&signals, nullptr, &second) < 0) RETURN_IF_ERROR(coordinator->health());
+  return absl::OkStatus();
+}
+
+absl::Status Serve(const Flags& flags, const sigset_t& signals) {
+  RETURN_IF_ERROR(CheckFlags(flags));
+  RETURN_IF_ERROR(MakeDirs(flags.state_dir));
+  ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store,
+                   OpenSqliteJobStore(JoinPath(flags.state_dir, "rondo.db")));
+  const SystemClock clock;
+  Coordinator::Options options{store.get(), &clock};
+  options.artifact_root =
+      flags.artifact_dir.empty() ? JoinPath(flags.state_dir, "artifacts") : flags.artifact_dir;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
+                   Server::Start({flags.listen, coordinator.get()}));
+  LogInfo("server", "rondo-server listening on " + server->address());
+  const absl::Status end = WaitForEnd(signals, coordinator.get());
+  LogInfo("server", "shutting down");
+  server->Shutdown(kShutdownGrace);
+  return end;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("The coordinator of Rondo: takes quantization jobs and spreads them over workers");
+  app.add_option("--listen", flags.listen, "host:port to serve on; port 0: any that is free")
+      ->capture_default_str();
+  app.add_option("--state-dir", flags.state_dir, "folder of the job store; made if missing")
+      ->required();
+  app.add_option("--artifact-dir", flags.artifact_dir,
+                 "folder of the artifacts, shared with the workers; default <state-dir>/artifacts");
+  app.add_flag("--insecure", flags.insecure, "allow a --listen address beyond this machine");
+  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                  {"info", LogLevel::kInfo},
+                                                  {"warning", LogLevel::kWarning},
+                                                  {"error", LogLevel::kError}};
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->transform(CLI::CheckedTransformer(levels));
+  CLI11_PARSE(app, argc, argv);
+  SetLogLevel(flags.log_level);
+
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const absl::Status end = Serve(flags, signals);
+  if (end.ok()) return 0;
+  std::cerr << "rondo-server: " << end.message() << std::endl;
+  return 1;
+}
+
+}  // namespace
+}  // namespace rondo
+
+int main(int argc, char** argv) { return rondo::Main(argc, argv); }
