@@ -16,7 +16,8 @@ class StageTensorsTest : public testing::Test {
   std::map<std::string, TensorInfo> Tensors(const ExportPlan& plan) const {
     const auto format = MakeLinearFormat(plan.format, plan.grid, StorageType::kF16);
     std::map<std::string, TensorInfo> tensors;
-    for (const TensorInfo& tensor : StageTensors(checkpoint_, layout_, *format, plan).value()) {
+    const auto listed = StageTensors(checkpoint_, layout_, *format, plan).value();
+    for (const TensorInfo& tensor : listed) {
       tensors[tensor.name] = tensor;
     }
     return tensors;
@@ -107,7 +108,8 @@ TEST_F(StageTensorsTest, LargerElementsComeFirst) {
   plan.end_layer = 4;
   const auto format = MakeLinearFormat(plan.format, plan.grid, StorageType::kF16);
   int64_t previous = 8;
-  for (const TensorInfo& tensor : StageTensors(checkpoint_, layout_, *format, plan).value()) {
+  const auto tensors = StageTensors(checkpoint_, layout_, *format, plan).value();
+  for (const TensorInfo& tensor : tensors) {
     EXPECT_LE(BytesOf(tensor.type), previous);
     previous = BytesOf(tensor.type);
   }
