@@ -59,7 +59,7 @@ def size_text(folder):
 
 def check_artifact(folder, perplexity):
     print(f"== transformers loads {folder}", flush=True)
-    subprocess.run([sys.executable, "tools/check_artifact.py", "--model", str(folder), "--text", TOKENS,
+    subprocess.run([sys.executable, "tools/check_artifact.py", "--model", str(folder), "--tokens", TOKENS,
                     "--seq-len", str(SEQ_LEN), "--expect", str(perplexity), "--tolerance", "0.005"],
                    check=True)
 
