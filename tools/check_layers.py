@@ -47,7 +47,7 @@ RULES = {
     "kernels": ["kernels/api", "common/base"],
     "kernels/cpu": ["kernels/api", "kernels/reference", "common/base"],
     "kernels/cuda": ["kernels/api", "kernels/reference", "common/base", "cuda"],
-    "kernels/testing": ["kernels/api", "common/base", "cuda", "gtest"],
+    "kernels/testing": ["kernels/api", "common/base", "cuda", "gtest", "benchmark"],
     "server/store": ["common/base", "common/domain", "sqlite"],
     "server/core": ["common/base", "common/domain", "common/io", "common/format", "server/store"],
     "server/rpc": ["common/base", "common/domain", "common/io", "proto/convert", "server/core",
