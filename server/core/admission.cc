@@ -16,11 +16,16 @@ struct DataSize {
   bool exact = true;  // false: an upper bound, the bytes of a text
 };
 
+std::string WhatItIs(const std::string& use, const std::string& path) {
+  return absl::StrCat(use, path.ends_with(".npy") ? " data" : " text");
+}
+
 // A token of a byte-level tokenizer covers at least one byte.
-absl::StatusOr<DataSize> MeasureData(const std::string& what, const std::string& path) {
+absl::StatusOr<DataSize> MeasureData(const std::string& use, const std::string& path) {
   if (!FileExists(path) || IsDirectory(path)) {
-    return absl::NotFoundError(absl::StrCat(what, " ", path, " does not exist or is no file"));
+    return absl::NotFoundError(absl::StrCat(use, " file ", path, " does not exist"));
   }
+  const std::string what = WhatItIs(use, path);
   ASSIGN_OR_RETURN(const int64_t bytes, FileSize(path));
   if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(what, " ", path, " is empty"));
   if (!path.ends_with(".npy")) return DataSize{bytes, false};
@@ -28,31 +33,29 @@ absl::StatusOr<DataSize> MeasureData(const std::string& what, const std::string&
   return DataSize{tokens, true};
 }
 
-absl::Status TooFew(const std::string& what, const std::string& path, const DataSize& size,
+absl::Status TooFew(const std::string& use, const std::string& path, const DataSize& size,
                     const std::string& needs) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      what, " ", path, " holds ", size.exact ? "" : "at most ", size.tokens, " tokens; ", needs));
+  return absl::InvalidArgumentError(absl::StrCat(WhatItIs(use, path), " ", path, " holds ",
+                                                 size.exact ? "" : "at most ", size.tokens,
+                                                 " tokens; ", needs));
 }
 
 absl::Status CheckCalibration(const CalibrationSpec& calibration) {
-  const bool npy = calibration.path.ends_with(".npy");
-  const std::string what = npy ? "calibration data" : "calibration text";
-  ASSIGN_OR_RETURN(const DataSize size, MeasureData(what, calibration.path));
+  ASSIGN_OR_RETURN(const DataSize size, MeasureData("calibration", calibration.path));
   const int64_t needed = calibration.samples * calibration.seq_len;
   if (size.tokens >= needed) return absl::OkStatus();
-  return TooFew(what, calibration.path, size,
+  return TooFew("calibration", calibration.path, size,
                 absl::StrCat("samples x seq_len (", calibration.samples, " x ", calibration.seq_len,
                              ") needs ", needed));
 }
 
 // Windows, 0 when they are not known yet.
 absl::StatusOr<int64_t> CheckEvaluationSet(const EvaluationSet& set, const EvaluationSpec& spec) {
-  const std::string what = absl::StrCat("evaluation set \"", set.name, "\"");
-  ASSIGN_OR_RETURN(const DataSize size, MeasureData(what, set.path));
+  ASSIGN_OR_RETURN(const DataSize size, MeasureData("evaluation", set.path));
   const int64_t needed = std::max<int64_t>(1, spec.windows);
   const int64_t held = size.tokens / spec.seq_len;
   if (held < needed) {
-    return TooFew(what, set.path, size,
+    return TooFew("evaluation", set.path, size,
                   absl::StrCat("windows x seq_len (", needed, " x ", spec.seq_len, ") needs ",
                                needed * spec.seq_len));
   }

@@ -134,8 +134,8 @@ absl::StatusOr<EventBatch> Coordinator::WaitForEvents(const JobId& id, int64_t a
     ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(id));
     const Job& job = record->job;
     if (after < 0 || after > job.last_event) {
-      return absl::OutOfRangeError(absl::StrCat("after_event is ", after, "; job \"", id.value(),
-                                                "\" has events 1 to ", job.last_event));
+      return absl::OutOfRangeError(absl::StrCat("after_event is ", after, "; job ", id.value(),
+                                                " has events 1 to ", job.last_event));
     }
     while (job.last_event == after && !IsFinal(job.state)) {
       RETURN_IF_ERROR(RefuseIfDraining());
@@ -155,7 +155,7 @@ absl::StatusOr<EventBatch> Coordinator::WaitForEvents(const JobId& id, int64_t a
 absl::StatusOr<JobRecord*> Coordinator::Succeeded(const JobId& id) {
   ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
   if (record->job.state == JobState::kSucceeded) return record;
-  return absl::FailedPreconditionError(absl::StrCat("job \"", id.value(), "\" is ",
+  return absl::FailedPreconditionError(absl::StrCat("job ", id.value(), " is ",
                                                     JobStateName(record->job.state),
                                                     "; artifacts are there once it is SUCCEEDED"));
 }
@@ -176,8 +176,8 @@ absl::StatusOr<ArtifactFile> Coordinator::Artifact(const JobId& id, ExportFormat
     const std::string dir = JoinPath(scheduler_.ArtifactDir(id), ExportFormatName(format));
     return ArtifactFile{artifact, JoinPath(dir, name)};
   }
-  return absl::NotFoundError(absl::StrCat("job \"", id.value(), "\" has no ",
-                                          ExportFormatName(format), " artifact \"", name, "\""));
+  return absl::NotFoundError(absl::StrCat("job ", id.value(), " has no ", ExportFormatName(format),
+                                          " artifact \"", name, "\""));
 }
 
 std::vector<WorkerInfo> Coordinator::ListWorkers() {

@@ -33,8 +33,7 @@ JobRecord* JobTable::Find(const JobId& id) {
 
 absl::StatusOr<JobRecord*> JobTable::Get(const JobId& id) {
   if (JobRecord* record = Find(id)) return record;
-  return absl::NotFoundError(
-      absl::StrCat("job \"", id.value(), "\" does not exist; `rondo list` shows those that do"));
+  return absl::NotFoundError(absl::StrCat("job ", id.value(), " does not exist"));
 }
 
 absl::Status JobTable::Record(JobRecord* record, EventBody body) {

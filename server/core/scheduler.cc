@@ -146,8 +146,8 @@ absl::Status Scheduler::Cancel(JobRecord* record) {
   const Job& job = record->job;
   if (IsFinal(job.state)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job \"", job.id.value(), "\" is ", JobStateName(job.state),
-                     "; only a job that has not ended can be cancelled"));
+        absl::StrCat("job ", job.id.value(), " has ended (", JobStateName(job.state),
+                     "); only a job that has not can be cancelled"));
   }
   RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kCancelled}));
   if (record->gang) {

@@ -1,0 +1,402 @@
+// The coordinator on a real store, with agents that are scripted.
+#include "server/core/coordinator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "server/core/testing.h"
+#include "server/store/sqlite_job_store.h"
+
+namespace rondo {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Refuses to append when told to.
+class FaultyStore final : public JobStore {
+ public:
+  explicit FaultyStore(std::unique_ptr<JobStore> store) : store_(std::move(store)) {}
+  absl::StatusOr<std::optional<JobId>> FindRequest(const std::string& request_id,
+                                                   const JobSpec& spec) override {
+    return store_->FindRequest(request_id, spec);
+  }
+  absl::StatusOr<CreatedJob> Create(const Job& job, const JobEvent& first) override {
+    return store_->Create(job, first);
+  }
+  absl::StatusOr<int64_t> Append(const JobId& id, const JobEvent& event) override {
+    if (full) return absl::ResourceExhaustedError("disk full");
+    return store_->Append(id, event);
+  }
+  absl::StatusOr<std::vector<JobEvent>> ReadEvents(const JobId& id, int64_t after,
+                                                   int limit) override {
+    return store_->ReadEvents(id, after, limit);
+  }
+  absl::StatusOr<std::vector<Job>> LoadJobs() override { return store_->LoadJobs(); }
+
+  bool full = false;
+
+ private:
+  std::unique_ptr<JobStore> store_;
+};
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  struct Agent {
+    RecordingLink link;
+    AgentSession session;
+  };
+
+  CoordinatorTest() : dir_(testing::TempDir() + "/coordinator-" + RandomHexId()) {
+    std::filesystem::create_directories(dir_);
+    Restart();
+  }
+  ~CoordinatorTest() override {
+    coordinator_.reset();
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  void Restart() {
+    coordinator_.reset();
+    store_.reset();
+    store_ = std::make_unique<FaultyStore>(*OpenSqliteJobStore(dir_ + "/rondo.db"));
+    auto coordinator = Coordinator::Create({store_.get(), &clock_, dir_ + "/artifacts"});
+    ASSERT_TRUE(coordinator.ok()) << coordinator.status();
+    coordinator_ = *std::move(coordinator);
+  }
+
+  std::unique_ptr<Agent> Attach(const std::string& id) {
+    auto agent = std::make_unique<Agent>();
+    const WorkerInfo info{WorkerId(id), "host-" + id, "0.1", "cpu", int64_t{1} << 40, 2, true};
+    const auto session = coordinator_->AttachAgent(info, &agent->link);
+    EXPECT_TRUE(session.ok()) << session.status();
+    agent->session = *session;
+    return agent;
+  }
+
+  JobId Submit(int workers, const std::string& request_id = RandomHexId()) {
+    const auto submission = coordinator_->Submit(request_id, TinySpec(workers));
+    EXPECT_TRUE(submission.ok()) << submission.status();
+    return submission->job.id;
+  }
+
+  Job Get(const JobId& id) { return *coordinator_->Get(id); }
+  JobState StateOf(const JobId& id) { return Get(id).state; }
+
+  void Report(const Agent& agent, const JobId& job, int64_t generation, int rank,
+              const RankReport& report) {
+    const absl::Status status =
+        coordinator_->OnRankReport(agent.session, job, generation, rank, report);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  void Finish(const Agent& agent, const JobId& job, int64_t generation, int rank,
+              const absl::Status& status = absl::OkStatus()) {
+    Report(agent, job, generation, rank, RankFinished{status});
+  }
+  static RankReport Event(EventBody body) { return JobEvent{0, {}, 0, std::move(body)}; }
+  static RankReport Published() {
+    return Event(ArtifactsPublished{
+        {{ExportFormat::kCompressedTensors, "model.safetensors", 3, std::string(64, 'a')}}});
+  }
+
+  std::vector<WorkerState> WorkerStates() {
+    std::vector<WorkerState> states;
+    for (const WorkerInfo& worker : coordinator_->ListWorkers()) states.push_back(worker.state);
+    return states;
+  }
+  bool HasArtifactDir(const JobId& id) {
+    return std::filesystem::exists(dir_ + "/artifacts/" + id.value());
+  }
+
+  std::string dir_;
+  ManualClock clock_;
+  std::unique_ptr<FaultyStore> store_;
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, AJobRunsOnTwoWorkers) {
+  const JobId job = Submit(2);
+  EXPECT_EQ(StateOf(job), JobState::kQueued);
+  const auto a = Attach("a");
+  EXPECT_EQ(StateOf(job), JobState::kQueued);
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));  // nothing is held
+  const auto b = Attach("b");
+  ASSERT_EQ(StateOf(job), JobState::kRunning);
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kBusy, WorkerState::kBusy));
+
+  ASSERT_EQ(a->link.started.size(), 1u);
+  ASSERT_EQ(b->link.started.size(), 1u);
+  const RankTask& task = b->link.started[0];
+  EXPECT_EQ(task.rank, 1);
+  EXPECT_EQ(task.generation, 1);
+  EXPECT_EQ(task.plan.stages.size(), 2u);
+  EXPECT_EQ(task.host, "host-b");
+  EXPECT_EQ(task.artifact_dir, dir_ + "/artifacts/" + job.value());
+  EXPECT_TRUE(HasArtifactDir(job));
+
+  Report(*a, job, 1, 0, RankListening{"host-a:1234"});
+  EXPECT_THAT(b->link.told, ElementsAre("rendezvous 1/1 host-a:1234"));
+  EXPECT_THAT(a->link.told, IsEmpty());
+
+  Report(*b, job, 1, 1, Event(Progress{Phase::kTeacher, 1, 2, 4, "layers"}));
+  EXPECT_EQ(Get(job).progress.at(1).done, 2);
+  Report(*a, job, 1, 0, Published());
+  Finish(*b, job, 1, 1);
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kBusy, WorkerState::kIdle));
+  Finish(*a, job, 1, 0);
+  EXPECT_EQ(StateOf(job), JobState::kSucceeded);
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle, WorkerState::kIdle));
+  EXPECT_EQ(coordinator_->Artifacts(job)->size(), 1u);
+}
+
+TEST_F(CoordinatorTest, FirstComeFirstServedButTheImpossibleWaitsAside) {
+  const JobId too_large = Submit(3);
+  const JobId two = Submit(2);
+  const JobId one = Submit(1);
+  const auto a = Attach("a");
+  EXPECT_EQ(StateOf(one), JobState::kRunning);  // the others need more than are attached
+  const auto b = Attach("b");
+  EXPECT_EQ(StateOf(two), JobState::kQueued);  // waits for both
+  const JobId later = Submit(1);
+  EXPECT_EQ(StateOf(later), JobState::kQueued);  // behind it, though one worker is idle
+  Report(*a, one, 1, 0, Published());
+  Finish(*a, one, 1, 0);
+  EXPECT_EQ(StateOf(two), JobState::kRunning);
+  EXPECT_EQ(StateOf(too_large), JobState::kQueued);
+}
+
+TEST_F(CoordinatorTest, ZeroWorkersMeansAllThatAreIdle) {
+  const auto a = Attach("a");
+  const auto b = Attach("b");
+  EXPECT_EQ(Get(Submit(0)).ranks.size(), 2u);
+}
+
+TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {
+  const auto a = Attach("a");
+  const auto b = Attach("b");
+  const JobId job = Submit(2);
+  Finish(*a, job, 1, 0, absl::UnavailableError("peer lost"));
+  EXPECT_THAT(b->link.told, ElementsAre("stop 1/1"));
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+  Finish(*b, job, 1, 1, absl::NotFoundError("no such tensor"));
+  EXPECT_EQ(StateOf(job), JobState::kFailed);
+  EXPECT_EQ(Get(job).error, absl::NotFoundError("no such tensor"));
+  EXPECT_FALSE(HasArtifactDir(job));
+}
+
+TEST_F(CoordinatorTest, SuccessNeedsArtifacts) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  Finish(*a, job, 1, 0);
+  EXPECT_EQ(Get(job).error,
+            absl::FailedPreconditionError("all ranks ended without publishing the artifacts"));
+}
+
+TEST_F(CoordinatorTest, ALostWorkerStartsANewGeneration) {
+  const auto a = Attach("a");
+  auto b = Attach("b");
+  const JobId job = Submit(2);
+  Report(*a, job, 1, 0, Event(LayerQuantized{0, 0, 1, {}}));
+  coordinator_->DetachAgent(b->session, "its connection broke");
+  EXPECT_THAT(a->link.told, ElementsAre("stop 1/0"));
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+  Finish(*a, job, 1, 0, absl::CancelledError("stopped"));
+  EXPECT_EQ(StateOf(job), JobState::kRecovering);
+  EXPECT_EQ(Get(job).error, absl::UnavailableError("worker b was lost: its connection broke"));
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle, WorkerState::kLost));
+
+  const auto c = Attach("c");
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+  EXPECT_EQ(Get(job).generation, 2);
+  EXPECT_EQ(Get(job).layers_quantized, 0);
+  // What the first generation still says is dropped.
+  Report(*a, job, 1, 0, Event(LayerQuantized{1, 0, 1, {}}));
+  Report(*a, job, 1, 0, RankFinished{});
+  EXPECT_EQ(coordinator_->stale_reports(), 2);
+  EXPECT_EQ(Get(job).layers_quantized, 0);
+  EXPECT_EQ(coordinator_->OnHeartbeat(b->session),
+            absl::FailedPreconditionError("this attachment is over; attach again"));
+}
+
+TEST_F(CoordinatorTest, RetriesEnd) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  for (int64_t generation = 1; generation <= 3; ++generation) {
+    ASSERT_EQ(Get(job).generation, generation);
+    Finish(*a, job, generation, 0, absl::InternalError("rank 0 died of signal 9"));
+  }
+  EXPECT_EQ(StateOf(job), JobState::kFailed);
+  EXPECT_EQ(Get(job).error, absl::InternalError("after 3 attempts: rank 0 died of signal 9"));
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
+}
+
+TEST_F(CoordinatorTest, CancelIsAtOnceAndWorkersFollow) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  EXPECT_EQ(coordinator_->Cancel(job)->state, JobState::kCancelled);
+  EXPECT_THAT(a->link.told, ElementsAre("stop 1/0"));
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kBusy));
+  const JobId next = Submit(1);
+  Report(*a, job, 1, 0, Event(Note{Severity::kInfo, 0, "late"}));
+  Finish(*a, job, 1, 0, absl::CancelledError("stopped"));
+  EXPECT_EQ(StateOf(job), JobState::kCancelled);
+  EXPECT_FALSE(HasArtifactDir(job));
+  EXPECT_EQ(StateOf(next), JobState::kRunning);
+  EXPECT_EQ(coordinator_->Cancel(job).status(),
+            absl::FailedPreconditionError("job " + job.value() +
+                                          " has ended (CANCELLED); only a job that has not can be "
+                                          "cancelled"));
+}
+
+TEST_F(CoordinatorTest, JobsOutliveTheProcess) {
+  const auto a = Attach("a");
+  const JobId running = Submit(1);
+  const JobId queued = Submit(2);
+  ASSERT_EQ(StateOf(running), JobState::kRunning);
+  Restart();
+  EXPECT_EQ(StateOf(running), JobState::kRecovering);
+  EXPECT_EQ(StateOf(queued), JobState::kQueued);
+  const auto b = Attach("b");
+  EXPECT_EQ(StateOf(running), JobState::kRunning);
+  EXPECT_EQ(Get(running).generation, 2);
+}
+
+TEST_F(CoordinatorTest, SilentWorkersAreLost) {
+  const auto a = Attach("a");
+  clock_.now += absl::Seconds(29);
+  coordinator_->Tick();
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
+  EXPECT_TRUE(coordinator_->OnHeartbeat(a->session).ok());
+  clock_.now += absl::Seconds(31);
+  coordinator_->Tick();
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kLost));
+  clock_.now += absl::Minutes(11);
+  coordinator_->Tick();
+  EXPECT_THAT(WorkerStates(), IsEmpty());
+}
+
+TEST_F(CoordinatorTest, AWorkerThatAttachesAgainWasLost) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  const auto again = Attach("a");
+  EXPECT_EQ(Get(job).generation, 2);
+  EXPECT_EQ(again->link.started.size(), 1u);
+  coordinator_->DetachAgent(a->session, "late");  // of the former attachment: no effect
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+}
+
+TEST_F(CoordinatorTest, SubmitIsIdempotent) {
+  const JobId job = Submit(1, "request");
+  const auto again = coordinator_->Submit("request", TinySpec(1));
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->existed);
+  EXPECT_EQ(again->job.id, job);
+  EXPECT_EQ(coordinator_->Submit("request", TinySpec(2)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(coordinator_->Submit("../x", TinySpec(1)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(coordinator_->List(0, "")->jobs.size(), 1u);
+}
+
+TEST_F(CoordinatorTest, ListsNewestFirstInPages) {
+  std::vector<JobId> submitted;
+  for (int i = 0; i < 5; ++i) submitted.insert(submitted.begin(), Submit(1));
+  std::vector<JobId> listed;
+  std::string token;
+  do {
+    const auto page = coordinator_->List(2, token);
+    ASSERT_TRUE(page.ok());
+    for (const Job& job : page->jobs) listed.push_back(job.id);
+    token = page->next_page_token;
+  } while (!token.empty());
+  EXPECT_EQ(listed, submitted);
+  EXPECT_EQ(coordinator_->List(-1, "").status(),
+            absl::InvalidArgumentError("page_size is -1; it must be 0 (50) to 500"));
+  EXPECT_EQ(coordinator_->List(1, "x").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(CoordinatorTest, WaitingForEventsEndsWithTheJob) {
+  const JobId job = Submit(1);
+  const auto now = coordinator_->WaitForEvents(job, 0, std::chrono::seconds(0));
+  ASSERT_TRUE(now.ok());
+  EXPECT_EQ(now->events.size(), 1u);
+  EXPECT_FALSE(now->ended);
+  EXPECT_THAT(coordinator_->WaitForEvents(job, 1, std::chrono::milliseconds(1))->events, IsEmpty());
+  EventBatch live;
+  std::thread waiter([&] { live = *coordinator_->WaitForEvents(job, 1, std::chrono::minutes(5)); });
+  EXPECT_TRUE(coordinator_->Cancel(job).ok());
+  waiter.join();
+  EXPECT_EQ(live.events.size(), 1u);
+  EXPECT_TRUE(live.ended);
+  EXPECT_TRUE(coordinator_->WaitForEvents(job, 2, std::chrono::minutes(5))->ended);
+  EXPECT_EQ(coordinator_->WaitForEvents(job, 3, std::chrono::minutes(5)).status().code(),
+            absl::StatusCode::kOutOfRange);
+}
+
+TEST_F(CoordinatorTest, DrainingLeavesJobsToTheNextProcess) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  coordinator_->Drain();
+  EXPECT_EQ(coordinator_->Submit("r", TinySpec(1)).status().code(), absl::StatusCode::kUnavailable);
+  const int64_t last = Get(job).last_event;
+  EXPECT_TRUE(absl::IsUnavailable(
+      coordinator_->WaitForEvents(job, last, std::chrono::minutes(5)).status()));
+  coordinator_->DetachAgent(a->session, "closed");
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+  EXPECT_EQ(Get(job).last_event, last);
+}
+
+TEST_F(CoordinatorTest, ArtifactsAreWhatWasPublished) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  EXPECT_EQ(coordinator_->Artifacts(job).status(),
+            absl::FailedPreconditionError("job " + job.value() +
+                                          " is RUNNING; artifacts are there once it is SUCCEEDED"));
+  Report(*a, job, 1, 0, Published());
+  Finish(*a, job, 1, 0);
+  const ExportFormat format = ExportFormat::kCompressedTensors;
+  EXPECT_EQ(coordinator_->Artifact(job, format, "model.safetensors")->path,
+            dir_ + "/artifacts/" + job.value() + "/compressed-tensors/model.safetensors");
+  EXPECT_EQ(coordinator_->Artifact(job, format, "other").status().code(),
+            absl::StatusCode::kNotFound);
+  for (const std::string name : {"..", "../../rondo.db", "/etc/passwd", "a/b", ""}) {
+    EXPECT_EQ(coordinator_->Artifact(job, format, name).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << name;
+  }
+}
+
+TEST_F(CoordinatorTest, RanksCannotSpeakForTheCoordinator) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  EXPECT_EQ(
+      coordinator_->OnRankReport(a->session, job, 1, 0, Event(StateChanged{JobState::kSucceeded}))
+          .code(),
+      absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(StateOf(job), JobState::kRunning);
+}
+
+TEST_F(CoordinatorTest, AFailingStoreStopsEverything) {
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  const Job before = Get(job);
+  store_->full = true;
+  EXPECT_TRUE(absl::IsUnavailable(
+      coordinator_->OnRankReport(a->session, job, 1, 0, Event(Note{Severity::kInfo, 0, "n"}))));
+  EXPECT_THAT(std::string(coordinator_->health().message()), HasSubstr("disk full"));
+  store_->full = false;
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Cancel(job).status()));
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Submit("r", TinySpec(1)).status()));
+  EXPECT_EQ(Get(job).last_event, before.last_event);
+  Restart();
+  EXPECT_EQ(StateOf(job), JobState::kRecovering);
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,102 @@
+#include "server/core/planner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/core/testing.h"
+
+namespace rondo {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<int64_t> Lengths(int64_t layers, int stages) {
+  std::vector<int64_t> lengths;
+  int64_t next = 0;
+  for (const StagePlan& stage : SplitLayers(layers, stages)) {
+    EXPECT_EQ(stage.first_layer, next);
+    next = stage.end_layer;
+    lengths.push_back(stage.end_layer - stage.first_layer);
+  }
+  EXPECT_EQ(next, layers);
+  return lengths;
+}
+
+TEST(PlannerTest, SplitsLayersEvenly) {
+  EXPECT_THAT(Lengths(30, 2), ElementsAre(15, 15));
+  EXPECT_THAT(Lengths(30, 4), ElementsAre(7, 8, 8, 7));
+  EXPECT_THAT(Lengths(5, 3), ElementsAre(2, 2, 1));
+  EXPECT_THAT(Lengths(4, 4), ElementsAre(1, 1, 1, 1));
+  EXPECT_THAT(Lengths(3, 1), ElementsAre(3));
+}
+
+WorkerInfo Worker(bool bf16, int64_t memory_bytes = int64_t{1} << 40) {
+  return {WorkerId("w"), "h", "v", "cpu", memory_bytes, 1, bf16};
+}
+
+TEST(PlannerTest, AutomaticDTypeNeedsEveryWorkerAndStatistics) {
+  JobSpec spec = TinySpec(2);
+  EXPECT_EQ(ResolveDType(spec, {Worker(true), Worker(true)}), DType::kBFloat16);
+  EXPECT_EQ(ResolveDType(spec, {Worker(true), Worker(false)}), DType::kFloat32);
+  EXPECT_EQ(ResolveDType(spec, {}), DType::kFloat32);
+  spec.method = RtnSettings{};
+  EXPECT_EQ(ResolveDType(spec, {Worker(true)}), DType::kFloat32);
+  spec.compute.dtype = DType::kFloat16;
+  EXPECT_EQ(ResolveDType(spec, {Worker(true)}), DType::kFloat16);
+}
+
+// One layer, one linear of 6 x 40 in float16, 100 bytes of other tensors.
+ModelFacts SmallFacts() {
+  ModelFacts facts;
+  facts.config.num_layers = 2;
+  facts.config.hidden_size = 40;
+  facts.layout.linears = {{"proj", 6, 40, false, 0}};
+  facts.bytes_per_weight = 2;
+  facts.other_tensor_bytes = 100;
+  return facts;
+}
+
+TEST(PlannerTest, ExportBytesAreThoseOfTheTensors) {
+  const ModelFacts facts = SmallFacts();
+  EXPECT_EQ(ExportBytes(facts, {4, -1, true}, ExportFormat::kDense), 100 + 2 * 6 * 40 * 2);
+  // Rows of 40 codes of 3 bits: 120 bits in 4 words; one scale a row; the shape.
+  EXPECT_EQ(ExportBytes(facts, {3, -1, true}, ExportFormat::kCompressedTensors),
+            100 + 2 * (6 * 4 * 4 + 6 * 2 + 16));
+  // Rows of 40 codes of 4 bits: 5 words; five groups; six zero points in one word a group.
+  EXPECT_EQ(ExportBytes(facts, {4, 8, false}, ExportFormat::kCompressedTensors),
+            100 + 2 * (6 * 5 * 4 + 6 * 5 * 2 + 16 + 1 * 4 * 5));
+}
+
+TEST(PlannerTest, PlanOfTheTinyModel) {
+  JobSpec spec = TinySpec(2);
+  spec.evaluation = {{{"held", "tests/data/text/heldout.txt"}}, 32, 5, true};
+  const auto facts = CheckSpec(spec);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  const Plan plan = MakePlan(spec, *facts, 2, {Worker(true), Worker(true)});
+  ASSERT_EQ(plan.stages.size(), 2u);
+  EXPECT_EQ(plan.dtype, DType::kBFloat16);
+  EXPECT_EQ(plan.micro_batches, 4);
+  const int64_t hidden = facts->config.hidden_size;
+  EXPECT_EQ(plan.wire_bytes, 4 * 32 * hidden * 2 + 2 * 5 * 32 * hidden * 4);
+  EXPECT_EQ(plan.quantized_weights,
+            facts->config.num_layers * facts->layout.LinearWeightsPerLayer());
+  EXPECT_GT(plan.checkpoint_bytes, plan.export_bytes);
+  EXPECT_GT(plan.stages[0].memory_bytes, plan.quantized_weights / 2 * 4);
+  EXPECT_THAT(plan.notes, testing::IsEmpty());
+  EXPECT_EQ(MakePlan(spec, *facts, 1, {Worker(true)}).wire_bytes, 0);
+}
+
+TEST(PlannerTest, NotesSayWhatTheUserShouldKnow) {
+  JobSpec spec = TinySpec(2);
+  std::get<GptqSettings>(spec.method).propagate = Propagate::kQuantized;
+  const ModelFacts facts = *CheckSpec(spec);
+  const Plan plan = MakePlan(spec, facts, 2, {Worker(false), Worker(false, 1 << 10)});
+  EXPECT_TRUE(plan.sequential);
+  EXPECT_THAT(plan.notes, ElementsAre("layers are sequential with propagate quantized: the 2 "
+                                      "stages take turns, so they are no faster than one",
+                                      HasSubstr("but cpu of worker w has 0.0 GiB")));
+}
+
+}  // namespace
+}  // namespace rondo
