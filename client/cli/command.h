@@ -1,0 +1,31 @@
+// What every command of `rondo` is given, and how main() runs the chosen one. A command declares
+// its options on `app` and, when it is the one on the command line, stores what is to be done.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "client/cli/exit_code.h"
+#include "common/base/status.h"
+
+namespace rondo {
+
+struct Globals {
+  std::string server = "127.0.0.1:50051";
+  bool server_given = false;  // by --server or RONDO_SERVER
+  bool json = false;
+};
+
+// An error becomes one line on stderr and its exit code.
+using Command = std::function<absl::StatusOr<ExitCode>()>;
+
+void AddSubmitCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddQuantizeCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddPlanCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddEvalCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddDownloadCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddJobCommands(CLI::App* app, const Globals* globals, Command* chosen);  // list get watch
+                                                                              // cancel workers
+
+}  // namespace rondo

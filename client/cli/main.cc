@@ -1,0 +1,52 @@
+// rondo: quantizes models here or on a cluster, and follows jobs there.
+#include <cstdio>
+
+#include "client/cli/command.h"
+
+namespace rondo {
+namespace {
+
+// CLI11 prints help and version itself; its errors become our one line.
+int ParseFailed(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  PrintError(error.what());
+  return kExitUsage;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Quantizes the weights of language models, on this machine or on a cluster.",
+               "rondo");
+  Globals globals;
+  app.add_option("--server", globals.server, "HOST:PORT of rondo-server")
+      ->envname("RONDO_SERVER")
+      ->capture_default_str();
+  app.add_flag("--json", globals.json, "Answer in JSON, for scripts");
+  app.set_version_flag("--version", RONDO_VERSION);
+  app.footer(kExitCodeHelp);
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may follow the command
+
+  Command chosen;
+  AddQuantizeCommand(&app, &globals, &chosen);
+  AddPlanCommand(&app, &globals, &chosen);
+  AddEvalCommand(&app, &globals, &chosen);
+  AddSubmitCommand(&app, &globals, &chosen);
+  AddJobCommands(&app, &globals, &chosen);
+  AddDownloadCommand(&app, &globals, &chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ParseFailed(app, error);
+  }
+  globals.server_given = app.get_option("--server")->count() > 0;
+
+  const absl::StatusOr<ExitCode> code = chosen();
+  if (code.ok()) return *code;
+  PrintError(std::string(code.status().message()));
+  return ExitCodeOf(code.status());
+}
+
+}  // namespace
+}  // namespace rondo
+
+int main(int argc, char** argv) { return rondo::Main(argc, argv); }

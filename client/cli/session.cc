@@ -1,0 +1,43 @@
+#include "client/cli/session.h"
+
+#include <utility>
+
+namespace rondo {
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Globals& globals,
+                                                       const std::string& folder) {
+  auto session = std::make_unique<Session>();
+  std::string address = globals.server;
+  if (!globals.server_given) {
+    ASSIGN_OR_RETURN(session->embedded_, EmbeddedService::Start(folder));
+    address = session->embedded_->address();
+  }
+  session->client_ = RondoClient::Connect(address);
+  return session;
+}
+
+absl::StatusOr<FollowedJob> Session::Run(const JobSpec& spec, const std::string& request_id,
+                                         bool json, Canceller* canceller) {
+  if (embedded_ != nullptr) {
+    // Refused before anything is started.
+    RETURN_IF_ERROR(client_->Validate(spec).status());
+    RETURN_IF_ERROR(embedded_->StartWorkers(
+        spec.workers, [canceller](const absl::Status& how) { canceller->Cancel(how); }));
+  }
+  absl::StatusOr<FollowedJob> followed =
+      SubmitAndFollow(client_.get(), spec, request_id, json, canceller);
+  // A signal may have come just too late; a lost worker is why the job was cancelled.
+  const absl::Status reason = canceller->reason();
+  if (!reason.ok() && (!followed.ok() || followed->job.state == JobState::kCancelled)) {
+    return reason;
+  }
+  return followed;
+}
+
+void ChooseCompute(const Globals& globals, ComputeOptions* compute) {
+  if (globals.server_given) return;
+  if (compute->workers == 0) compute->workers = DefaultWorkers();
+  if (compute->threads == 0) compute->threads = DefaultThreads(compute->workers);
+}
+
+}  // namespace rondo

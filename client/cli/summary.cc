@@ -1,0 +1,141 @@
+#include "client/cli/summary.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/format.h"
+
+namespace rondo {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+void AddPerplexities(const Job& job, Rows* rows) {
+  struct Pair {
+    std::string original = "-", quantized = "-";
+  };
+  std::map<std::string, Pair> sets;
+  for (const Evaluated& evaluated : job.evaluations) {
+    Pair& pair = sets[evaluated.set];
+    (evaluated.quantized ? pair.quantized : pair.original) =
+        absl::StrFormat("%.3f", evaluated.perplexity);
+  }
+  if (sets.empty()) return;
+  rows->push_back({"perplexity", "original", "quantized"});
+  for (const auto& [name, pair] : sets)
+    rows->push_back({"  " + name, pair.original, pair.quantized});
+}
+
+// Codes, and scales (16 bits) and zero points shared by a group; a whole row's share is left out.
+std::string BitsPerWeight(const GridSpec& grid) {
+  if (grid.group_size < 0) return absl::StrFormat("%d bits a weight", grid.bits);
+  const double shared = 16.0 + (grid.symmetric ? 0 : grid.bits);
+  return absl::StrFormat("%.4g bits a weight",
+                         grid.bits + shared / static_cast<double>(grid.group_size));
+}
+
+void AddSizes(const Job& job, Rows* rows) {
+  if (!job.plan.has_value() || job.spec.exports.empty()) return;
+  rows->push_back({"size", FormatBytes(job.plan->checkpoint_bytes), "original"});
+  for (const ExportFormat format : job.spec.exports) {
+    int64_t bytes = 0;
+    for (const ArtifactInfo& artifact : job.artifacts) {
+      if (artifact.format == format && absl::EndsWith(artifact.name, ".safetensors")) {
+        bytes += artifact.bytes;
+      }
+    }
+    if (bytes == 0) continue;
+    std::string what = absl::StrFormat(
+        "%s, %.2f times smaller", ExportFormatName(format),
+        static_cast<double>(job.plan->checkpoint_bytes) / static_cast<double>(bytes));
+    if (format == ExportFormat::kCompressedTensors) {
+      absl::StrAppend(&what, ", ", BitsPerWeight(job.spec.grid), " in quantized layers");
+    }
+    rows->push_back({"", FormatBytes(bytes), what});
+  }
+}
+
+void AddPhases(const Job& job, Rows* rows) {
+  std::map<Phase, double> slowest;
+  for (const PhaseFinished& phase : job.phases) {
+    slowest[phase.phase] = std::max(slowest[phase.phase], phase.seconds);
+  }
+  bool first = true;
+  for (const auto& [phase, seconds] : slowest) {
+    rows->push_back(
+        {first ? "time" : "", FormatSeconds(seconds), absl::AsciiStrToLower(PhaseName(phase))});
+    first = false;
+  }
+  if (job.started == absl::InfinitePast() || job.finished == absl::InfiniteFuture()) return;
+  rows->push_back({first ? "time" : "",
+                   FormatSeconds(absl::ToDoubleSeconds(job.finished - job.started)), "in all"});
+}
+
+bool NeedsDequantize(const Job& job, ExportFormat format) {
+  return format == ExportFormat::kCompressedTensors && !job.spec.grid.symmetric;
+}
+
+std::string Python(const std::string& folder, bool dequantize) {
+  return absl::StrCat(
+      "  from transformers import AutoModelForCausalLM, AutoTokenizer",
+      dequantize ? ", CompressedTensorsConfig" : "", "\n",
+      "  tokenizer = AutoTokenizer.from_pretrained(\"", folder, "\")\n",
+      "  model = AutoModelForCausalLM.from_pretrained(\"", folder, "\"",
+      dequantize ? ", quantization_config=CompressedTensorsConfig(dequantize=True)" : "", ")\n");
+}
+
+}  // namespace
+
+std::string Summary(const Job& job, const std::vector<Note>& notes) {
+  Rows perplexities, rest;
+  AddPerplexities(job, &perplexities);
+  AddSizes(job, &rest);
+  AddPhases(job, &rest);
+  std::string text = absl::StrCat(FormatTable(perplexities), FormatTable(rest));
+  for (const Note& note : notes) {
+    if (note.severity == Severity::kWarning)
+      absl::StrAppend(&text, "warning: ", note.message, "\n");
+  }
+  return text;
+}
+
+std::string ArtifactFolder(const std::string& out, const Job& job, ExportFormat format) {
+  return job.spec.exports.size() == 1 ? out : absl::StrCat(out, "/", ExportFormatName(format));
+}
+
+std::string HowToLoad(const Job& job, const std::string& out) {
+  std::string text;
+  for (const ExportFormat format : job.spec.exports) {
+    const std::string folder = ArtifactFolder(out, job, format);
+    absl::StrAppend(&text, ExportFormatName(format), " model in ", folder, "; in Python:\n",
+                    Python(folder, NeedsDequantize(job, format)));
+  }
+  return text;
+}
+
+std::string PlanText(const Plan& plan) {
+  Rows rows = {{"stage", "layers", "memory"}};
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    const StagePlan& stage = plan.stages[i];
+    rows.push_back({absl::StrCat(i), absl::StrCat(stage.first_layer, "-", stage.end_layer - 1),
+                    FormatBytes(stage.memory_bytes)});
+  }
+  std::string text = FormatTable(rows);
+  Rows facts = {{"dtype", DTypeName(plan.dtype)},
+                {"quantized weights", absl::StrCat(plan.quantized_weights)},
+                {"between stages", FormatBytes(plan.wire_bytes)},
+                {"original", FormatBytes(plan.checkpoint_bytes)},
+                {"exported", FormatBytes(plan.export_bytes)}};
+  if (plan.expected_seconds > 0) {
+    facts.push_back({"expected time", FormatSeconds(plan.expected_seconds)});
+  }
+  absl::StrAppend(&text, FormatTable(facts));
+  for (const std::string& note : plan.notes) absl::StrAppend(&text, "note: ", note, "\n");
+  return text;
+}
+
+}  // namespace rondo

@@ -1,0 +1,23 @@
+// What a finished job came to, for people. Pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/domain/job.h"
+
+namespace rondo {
+
+// Perplexities, sizes, seconds per phase and warnings.
+std::string Summary(const Job& job, const std::vector<Note>& notes);
+
+// The folder of each format under --out: --out itself when there is one format.
+std::string ArtifactFolder(const std::string& out, const Job& job, ExportFormat format);
+
+// Where the artifacts are, and the Python that loads them.
+std::string HowToLoad(const Job& job, const std::string& out);
+
+// Stages, memory, bytes on the wire and notes of a plan.
+std::string PlanText(const Plan& plan);
+
+}  // namespace rondo
