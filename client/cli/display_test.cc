@@ -113,7 +113,10 @@ Job FinishedJob() {
   job.artifacts = {{ExportFormat::kCompressedTensors, "model.safetensors", 100'000'000, ""},
                    {ExportFormat::kCompressedTensors, "config.json", 1000, ""}};
   job.evaluations = {{"wiki", false, 28.74, 100}, {"wiki", true, 31.5, 100}};
-  job.phases = {{Phase::kTeacher, 0, 3.0, 0}, {Phase::kTeacher, 1, 4.5, 0}};
+  job.phases = {{Phase::kTeacher, 0, 3.0, 0},
+                {Phase::kTeacher, 1, 4.5, 0},
+                {Phase::kEvaluate, 0, 1.0, 0},
+                {Phase::kEvaluate, 0, 1.5, 0}};
   return job;
 }
 
@@ -125,6 +128,7 @@ TEST(Summary, HasQualitySizeTimeAndWarnings) {
   EXPECT_THAT(text, HasSubstr("100.0 MB  compressed-tensors, 4.00 times smaller, 4.156 bits a "
                               "weight in quantized layers"));
   EXPECT_THAT(text, HasSubstr("4.5 s     teacher"));
+  EXPECT_THAT(text, HasSubstr("2.5 s     evaluate"));
   EXPECT_THAT(text, HasSubstr("warning: damped"));
   EXPECT_THAT(text, Not(HasSubstr("hello")));
 }

@@ -77,6 +77,7 @@ EmbeddedService::~EmbeddedService() {
     MutexLock lock(&impl_->mu);
     impl_->closing = true;
   }
+  SetLogLevel(LogLevel::kError);  // that the workers go is no news
   for (auto& worker : impl_->workers) worker->Stop(kGrace);
   for (std::thread& watcher : impl_->watchers) watcher.join();
 }

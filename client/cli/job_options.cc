@@ -13,14 +13,15 @@ const CLI::Validator kOneOrMore(
     [](const std::string& value) {
       int64_t number = 0;
       const bool fits = absl::SimpleAtoi(value, &number) && number >= 1;
-      return fits ? std::string() : absl::StrCat("is ", value, "; use 1 or more");
+      return fits ? std::string() : absl::StrCat(value, " is too small; use 1 or more");
     },
     "N>=1");
 
 const CLI::Validator kNotZero(
     [](const std::string& value) {
-      return value == "0" ? std::string("is 0; use -1 for a whole row, or a number of columns")
-                          : std::string();
+      return value == "0"
+                 ? std::string("0 is no group; use -1 for a whole row, or a number of columns")
+                 : std::string();
     },
     "N|-1");
 
@@ -33,7 +34,7 @@ CLI::Validator OneOf(const std::vector<std::string>& accepted) {
         for (const std::string& name : accepted) {
           if (value == name) return std::string();
         }
-        return absl::StrCat("is \"", value, "\"; use one of ", names);
+        return absl::StrCat("\"", value, "\" is not one of ", names);
       },
       names);
 }

@@ -139,12 +139,13 @@ TEST(JobOptions, LeavesBitsToTheService) {
 
 TEST(JobOptions, RefusesWithTheOptionTheValueAndWhatIsAccepted) {
   EXPECT_EQ(Parse({"--model", "/m", "--method", "hqq"}).error,
-            "--method: is \"hqq\"; use one of gptq|rtn");
+            "--method: \"hqq\" is not one of gptq|rtn");
   EXPECT_EQ(Parse({"--model", "/m", "--export", "dense,gguf"}).error,
-            "--export: is \"gguf\"; use one of dense|compressed-tensors");
-  EXPECT_EQ(Parse({"--model", "/m", "--samples", "0"}).error, "--samples: is 0; use 1 or more");
+            "--export: \"gguf\" is not one of dense|compressed-tensors");
+  EXPECT_EQ(Parse({"--model", "/m", "--samples", "0"}).error,
+            "--samples: 0 is too small; use 1 or more");
   EXPECT_EQ(Parse({"--model", "/m", "--group-size", "0"}).error,
-            "--group-size: is 0; use -1 for a whole row, or a number of columns");
+            "--group-size: 0 is no group; use -1 for a whole row, or a number of columns");
   EXPECT_THAT(Parse({"--model", "/m", "--symmetric", "--asymmetric"}).error,
               HasSubstr("--asymmetric"));
   EXPECT_THAT(Parse({}).error, HasSubstr("--model"));

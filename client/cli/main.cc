@@ -9,7 +9,10 @@ namespace {
 // CLI11 prints help and version itself; its errors become our one line.
 int ParseFailed(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);
-  PrintError(error.what());
+  const std::vector<std::string> unknown = app.remaining();
+  PrintError(unknown.empty() ? error.what()
+                             : absl::StrCat("unknown command or option ", unknown.front(),
+                                            "; see rondo --help"));
   return kExitUsage;
 }
 

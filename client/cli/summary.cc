@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -60,9 +61,15 @@ void AddSizes(const Job& job, Rows* rows) {
 }
 
 void AddPhases(const Job& job, Rows* rows) {
-  std::map<Phase, double> slowest;
+  // A rank can go through a phase twice: the original is measured, then the quantized model.
+  std::map<std::pair<Phase, int>, double> of_ranks;
   for (const PhaseFinished& phase : job.phases) {
-    slowest[phase.phase] = std::max(slowest[phase.phase], phase.seconds);
+    of_ranks[{phase.phase, phase.rank}] += phase.seconds;
+  }
+  std::map<Phase, double> slowest;
+  for (const auto& [phase_and_rank, seconds] : of_ranks) {
+    double& so_far = slowest[phase_and_rank.first];
+    so_far = std::max(so_far, seconds);
   }
   bool first = true;
   for (const auto& [phase, seconds] : slowest) {
