@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/api/elementwise.h"
 #include "kernels/api/gptq_block.h"
 #include "kernels/api/pack.h"
 #include "kernels/api/quantize.h"
@@ -23,6 +24,12 @@ struct HostBackend {
   UnpackRowsFn* unpack_rows;
   PackSecondMomentFn* pack_second_moment;
   AccumulateSecondMomentFn* accumulate_second_moment;
+  RmsNormFn<float>* rms_norm;
+  RmsNormFn<uint16_t>* rms_norm_bf16;
+  SiluMulFn<float>* silu_mul;
+  SiluMulFn<uint16_t>* silu_mul_bf16;
+  RotateFn<float>* rotate;
+  RotateFn<uint16_t>* rotate_bf16;
 };
 
 const HostBackend& Reference();

@@ -1,23 +1,31 @@
+#include "kernels/cpu/simd_avx2.h"
+
 #include "kernels/cpu/backends.h"
+#include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/gptq_block-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
-#include "kernels/cpu/simd_avx2.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::cpu {
 
 const HostBackend& Avx2() {
   static constexpr HostBackend kBackend = {
-      "avx2",
-      FitGrid<Avx2Ops>,
-      Quantize<Avx2Ops>,
-      Dequantize<Avx2Ops>,
-      RunGptqBlock<Avx2Ops>,
-      PackRows<Avx2Ops>,
-      UnpackRows<Avx2Ops>,
-      reference::PackSecondMoment,
-      reference::AccumulateSecondMoment,
+      .name = "avx2",
+      .fit_grid = FitGrid<Avx2Ops>,
+      .quantize = Quantize<Avx2Ops>,
+      .dequantize = Dequantize<Avx2Ops>,
+      .gptq_block = RunGptqBlock<Avx2Ops>,
+      .pack_rows = PackRows<Avx2Ops>,
+      .unpack_rows = UnpackRows<Avx2Ops>,
+      .pack_second_moment = reference::PackSecondMoment,
+      .accumulate_second_moment = reference::AccumulateSecondMoment,
+      .rms_norm = RmsNorm<Avx2Ops, float>,
+      .rms_norm_bf16 = RmsNorm<Avx2Ops, uint16_t>,
+      .silu_mul = SiluMul<Avx2Ops, float>,
+      .silu_mul_bf16 = SiluMul<Avx2Ops, uint16_t>,
+      .rotate = Rotate<Avx2Ops, float>,
+      .rotate_bf16 = Rotate<Avx2Ops, uint16_t>,
   };
   return kBackend;
 }

@@ -1,34 +1,47 @@
+#include "kernels/cpu/simd_avx512.h"
+
 #include "kernels/cpu/backends.h"
+#include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/gptq_block-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
-#include "kernels/cpu/simd_avx512.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::cpu {
 
-const HostBackend& Avx512() {
-  static constexpr HostBackend kBackend = {
-      "avx512",
-      FitGrid<Avx512Ops>,
-      Quantize<Avx512Ops>,
-      Dequantize<Avx512Ops>,
-      RunGptqBlock<Avx512Ops>,
-      PackRows<Avx512Ops>,
-      UnpackRows<Avx512Ops>,
-      reference::PackSecondMoment,
-      reference::AccumulateSecondMoment,
-  };
-  return kBackend;
+namespace {
+
+constexpr HostBackend kAvx512 = {
+    .name = "avx512",
+    .fit_grid = FitGrid<Avx512Ops>,
+    .quantize = Quantize<Avx512Ops>,
+    .dequantize = Dequantize<Avx512Ops>,
+    .gptq_block = RunGptqBlock<Avx512Ops>,
+    .pack_rows = PackRows<Avx512Ops>,
+    .unpack_rows = UnpackRows<Avx512Ops>,
+    .pack_second_moment = reference::PackSecondMoment,
+    .accumulate_second_moment = reference::AccumulateSecondMoment,
+    .rms_norm = RmsNorm<Avx512Ops, float>,
+    .rms_norm_bf16 = RmsNorm<Avx512Ops, uint16_t>,
+    .silu_mul = SiluMul<Avx512Ops, float>,
+    .silu_mul_bf16 = SiluMul<Avx512Ops, uint16_t>,
+    .rotate = Rotate<Avx512Ops, float>,
+    .rotate_bf16 = Rotate<Avx512Ops, uint16_t>,
+};
+
+constexpr HostBackend WithBf16Dots(HostBackend backend) {
+  backend.name = "avx512_bf16";
+  backend.pack_second_moment = PackSecondMomentBf16;
+  backend.accumulate_second_moment = AccumulateSecondMomentBf16;
+  return backend;
 }
 
-const HostBackend& Avx512Bf16() {
-  static constexpr HostBackend kBackend = {
-      "avx512_bf16",         FitGrid<Avx512Ops>,      Quantize<Avx512Ops>,
-      Dequantize<Avx512Ops>, RunGptqBlock<Avx512Ops>, PackRows<Avx512Ops>,
-      UnpackRows<Avx512Ops>, PackSecondMomentBf16,    AccumulateSecondMomentBf16,
-  };
-  return kBackend;
-}
+constexpr HostBackend kAvx512Bf16 = WithBf16Dots(kAvx512);
+
+}  // namespace
+
+const HostBackend& Avx512() { return kAvx512; }
+
+const HostBackend& Avx512Bf16() { return kAvx512Bf16; }
 
 }  // namespace rondo::kernels::cpu

@@ -9,6 +9,17 @@ namespace rondo::kernels::cpu {
 
 inline constexpr int64_t kLanes = 16;
 
+// The order of kErrorSums.
+template <typename Ops>
+float SumLanes(typename Ops::F sums) {
+  float lanes[kErrorSums];
+  Ops::Store(lanes, sums);
+  for (int width = kErrorSums / 2; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  }
+  return lanes[0];
+}
+
 template <typename Ops>
 struct LaneGrid {
   using F = typename Ops::F;
@@ -69,12 +80,7 @@ struct GroupFit {
       const F v = j + kLanes <= cols ? Ops::Load(w + j) : Ops::LoadN(w + j, cols - j);
       sums = Ops::Add(sums, Power24<Ops>(Ops::Abs(Ops::Sub(grid.Value(grid.Code(v)), v))));
     }
-    float lanes[kErrorSums];
-    Ops::Store(lanes, sums);
-    for (int width = kErrorSums / 2; width > 0; width /= 2) {
-      for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
-    }
-    return lanes[0];
+    return SumLanes<Ops>(sums);
   }
 
   void Run() {
@@ -125,20 +131,24 @@ void ForLanes(int64_t rows, int64_t cols, const GridView& grid, Step step) {
 
 template <typename Ops>
 void Quantize(Matrix<const float> w, const GridView& grid, Matrix<uint8_t> codes) {
-  ForLanes<Ops>(w.rows, w.cols, grid,
-                [&](int64_t r, int64_t j, int64_t n, const LaneGrid<Ops>& lanes) {
-                  const auto v = Ops::LoadN(w.data + r * w.stride + j, n);
-                  Ops::StoreCodesN(codes.data + r * codes.stride + j, lanes.Code(v), n);
-                });
+  ForLanes<Ops>(
+      w.rows, w.cols, grid,
+      [&](int64_t r, int64_t j, int64_t n, const LaneGrid<Ops>& lanes)
+          __attribute__((always_inline)) {
+            const auto v = Ops::LoadN(w.data + r * w.stride + j, n);
+            Ops::StoreCodesN(codes.data + r * codes.stride + j, lanes.Code(v), n);
+          });
 }
 
 template <typename Ops>
 void Dequantize(Matrix<const uint8_t> codes, const GridView& grid, Matrix<float> out) {
-  ForLanes<Ops>(codes.rows, codes.cols, grid,
-                [&](int64_t r, int64_t j, int64_t n, const LaneGrid<Ops>& lanes) {
-                  const auto code = Ops::LoadCodesN(codes.data + r * codes.stride + j, n);
-                  Ops::StoreN(out.data + r * out.stride + j, lanes.Value(code), n);
-                });
+  ForLanes<Ops>(
+      codes.rows, codes.cols, grid,
+      [&](int64_t r, int64_t j, int64_t n, const LaneGrid<Ops>& lanes)
+          __attribute__((always_inline)) {
+            const auto code = Ops::LoadCodesN(codes.data + r * codes.stride + j, n);
+            Ops::StoreN(out.data + r * out.stride + j, lanes.Value(code), n);
+          });
 }
 
 }  // namespace rondo::kernels::cpu

@@ -58,6 +58,43 @@ struct Avx2Ops {
     for (int64_t i = 0; i < n; ++i) p[i] = padded[i];
   }
 
+  // Bfloat16: the high half of a float.
+  static F LoadHigh(const uint16_t* p) {
+    const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(half));
+    const __m256i high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(half, 1));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(low, 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))};
+  }
+  static void StoreHigh(uint16_t* p, F v) {
+    const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(v.low), 16);
+    const __m256i high = _mm256_srli_epi32(_mm256_castps_si256(v.high), 16);
+    const __m256i words = _mm256_packus_epi32(low, high);  // 0-3 8-11 4-7 12-15
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0xd8));
+  }
+  static F LoadHighN(const uint16_t* p, int64_t n) {
+    if (n >= 16) return LoadHigh(p);
+    uint16_t padded[16] = {};
+    for (int64_t i = 0; i < n; ++i) padded[i] = p[i];
+    return LoadHigh(padded);
+  }
+  static void StoreHighN(uint16_t* p, F v, int64_t n) {
+    if (n >= 16) return StoreHigh(p, v);
+    uint16_t padded[16];
+    StoreHigh(padded, v);
+    for (int64_t i = 0; i < n; ++i) p[i] = padded[i];
+  }
+  static __m256 RoundHigh8(__m256 v) {
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256i high = _mm256_and_si256(up, _mm256_set1_epi32(-0x10000));
+    const __m256 quiet = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
+    return _mm256_blendv_ps(_mm256_castsi256_ps(high), quiet, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  }
+  // Half to even; NaN to the quiet one.
+  static F RoundHigh(F v) { return {RoundHigh8(v.low), RoundHigh8(v.high)}; }
+
   static F Set1(float v) { return {_mm256_set1_ps(v), _mm256_set1_ps(v)}; }
   static F Add(F a, F b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
   static F Sub(F a, F b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
@@ -87,6 +124,11 @@ struct Avx2Ops {
     return {_mm256_castsi256_ps(_mm256_cvttps_epi32(a.low)),
             _mm256_castsi256_ps(_mm256_cvttps_epi32(a.high))};
   }
+  static __m256 PowerOfTwo8(__m256 n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+  }
+  static F PowerOfTwo(F n) { return {PowerOfTwo8(n.low), PowerOfTwo8(n.high)}; }
 
   // sum[l] += pivot * v[l]^2 for 16 sums.
   static void AddSquares(double* sum, double pivot, F v) {

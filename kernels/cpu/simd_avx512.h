@@ -12,16 +12,47 @@ struct Avx512Ops {
   static constexpr int kGptqVectors = 2;  // vectors of rows that gptq_block interleaves
   static constexpr int kGptqColumns = 8;  // columns it updates at a time
 
+  // The N forms take 1 <= n <= 16 lanes. Masked stores of bytes and words are slow on Zen 4, so a
+  // whole vector goes without a mask.
   static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
   static F Load(const float* p) { return _mm512_loadu_ps(p); }
-  static F LoadN(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(First(n), p); }
+  static F LoadN(const float* p, int64_t n) {
+    return n >= 16 ? Load(p) : _mm512_maskz_loadu_ps(First(n), p);
+  }
   static void Store(float* p, F v) { _mm512_storeu_ps(p, v); }
-  static void StoreN(float* p, F v, int64_t n) { _mm512_mask_storeu_ps(p, First(n), v); }
+  static void StoreN(float* p, F v, int64_t n) {
+    if (n >= 16) return Store(p, v);
+    _mm512_mask_storeu_ps(p, First(n), v);
+  }
   static F LoadCodesN(const uint8_t* p, int64_t n) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(First(n), p)));
+    const __m128i codes = n >= 16 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+                                  : _mm_maskz_loadu_epi8(First(n), p);
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes));
   }
   static void StoreCodesN(uint8_t* p, F v, int64_t n) {
-    _mm512_mask_cvtepi32_storeu_epi8(p, First(n), _mm512_cvttps_epi32(v));
+    const __m128i codes = _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v));
+    if (n >= 16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), codes);
+    _mm_mask_storeu_epi8(p, First(n), codes);
+  }
+
+  // Bfloat16: the high half of a float.
+  static F LoadHighN(const uint16_t* p, int64_t n) {
+    const __m256i half = n >= 16 ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
+                                 : _mm256_maskz_loadu_epi16(First(n), p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+  }
+  static void StoreHighN(uint16_t* p, F v, int64_t n) {
+    const __m256i half = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(v), 16));
+    if (n >= 16) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), half);
+    _mm256_mask_storeu_epi16(p, First(n), half);
+  }
+  static F RoundHigh(F v) {  // half to even; NaN to the quiet one
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i high = _mm512_and_si512(up, _mm512_set1_epi32(-0x10000));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_castsi512_ps(_mm512_mask_set1_epi32(high, nan, 0x7fc00000));
   }
 
   static F Set1(float v) { return _mm512_set1_ps(v); }
@@ -37,6 +68,10 @@ struct Avx512Ops {
   static F Rint(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
   static F FloatOfBits(F a) { return _mm512_cvtepi32_ps(_mm512_castps_si512(a)); }
   static F BitsOfFloat(F a) { return _mm512_castsi512_ps(_mm512_cvttps_epi32(a)); }
+  static F PowerOfTwo(F n) {
+    const __m512i exponent = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
+  }
 
   // sum[l] += pivot * v[l]^2 for 16 sums.
   static void AddSquares(double* sum, double pivot, F v) {

@@ -1,23 +1,13 @@
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "kernels/reference/float_ops.h"
 #include "kernels/reference/power.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::reference {
 namespace {
-
-struct FloatOps {
-  using F = float;
-  static F Set1(float v) { return v; }
-  static F Mul(F a, F b) { return a * b; }
-  static F Fma(F a, F b, F c) { return std::fma(a, b, c); }
-  static F FnMadd(F a, F b, F c) { return std::fma(-a, b, c); }
-  static F FloatOfBits(F a) { return static_cast<float>(std::bit_cast<int32_t>(a)); }
-  static F BitsOfFloat(F a) { return std::bit_cast<float>(static_cast<int32_t>(a)); }
-};
 
 struct Range {
   float low;

@@ -4,9 +4,21 @@ namespace rondo::kernels {
 
 const HostBackend& Reference() {
   static constexpr HostBackend kReference = {
-      "reference",           reference::FitGrid,          reference::Quantize,
-      reference::Dequantize, reference::RunGptqBlock,     reference::PackRows,
-      reference::UnpackRows, reference::PackSecondMoment, reference::AccumulateSecondMoment,
+      .name = "reference",
+      .fit_grid = reference::FitGrid,
+      .quantize = reference::Quantize,
+      .dequantize = reference::Dequantize,
+      .gptq_block = reference::RunGptqBlock,
+      .pack_rows = reference::PackRows,
+      .unpack_rows = reference::UnpackRows,
+      .pack_second_moment = reference::PackSecondMoment,
+      .accumulate_second_moment = reference::AccumulateSecondMoment,
+      .rms_norm = reference::RmsNorm<float>,
+      .rms_norm_bf16 = reference::RmsNorm<uint16_t>,
+      .silu_mul = reference::SiluMul<float>,
+      .silu_mul_bf16 = reference::SiluMul<uint16_t>,
+      .rotate = reference::Rotate<float>,
+      .rotate_bf16 = reference::Rotate<uint16_t>,
   };
   return kReference;
 }

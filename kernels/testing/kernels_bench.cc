@@ -157,6 +157,39 @@ void SecondMomentOf(State& state, const HostBackend* backend, int64_t tokens, in
   SetRate(state, "FLOP/s", static_cast<double>(tokens * in * (in + 1)));  // of the triangle
 }
 
+// In-place operations that give back what they get, so that every iteration is alike.
+constexpr uint16_t kBf16One = 0x3f80, kBf16Twenty = 0x41a0;
+
+void RmsNormBf16(State& state, const HostBackend* backend, int64_t cols) {
+  const std::vector<uint16_t> x = testing::Bf16Activations(2048, cols);
+  std::vector<uint16_t> out(x.size());
+  for (auto _ : state) {
+    backend->rms_norm_bf16(MatrixOf(x.data(), 2048, cols), x.data(), 1e-5f,
+                           MatrixOf(out.data(), 2048, cols));
+  }
+  SetRate(state, "bytes/s", 4.0 * static_cast<double>(x.size()));
+}
+
+void SiluMulBf16(State& state, const HostBackend* backend, int64_t cols) {
+  const std::vector<uint16_t> up(2048 * cols, kBf16One);
+  std::vector<uint16_t> gate(up.size(), kBf16Twenty);
+  for (auto _ : state) {
+    backend->silu_mul_bf16(MatrixOf(gate.data(), 2048, cols), MatrixOf(up.data(), 2048, cols));
+  }
+  SetRate(state, "bytes/s", 6.0 * static_cast<double>(up.size()));
+}
+
+void RotateBf16(State& state, const HostBackend* backend) {
+  constexpr int64_t kHeadDim = 64, kPositions = 512, kWidth = 9 * kHeadDim;
+  std::vector<uint16_t> x = testing::Bf16Activations(2048, kWidth);
+  const std::vector<uint16_t> cos(kPositions * kHeadDim / 2, kBf16One), sin(cos.size());
+  for (auto _ : state) {
+    backend->rotate_bf16(
+        {MatrixOf(x.data(), 2048, kWidth), cos.data(), sin.data(), kPositions, kHeadDim});
+  }
+  SetRate(state, "bytes/s", 4.0 * static_cast<double>(x.size()));
+}
+
 void RegisterPeaks() {
   benchmark::RegisterBenchmark("peak/copy", CopyMemory);
   if (__builtin_cpu_supports("avx512f")) benchmark::RegisterBenchmark("peak/fma_f32", FmaPeak);
@@ -177,6 +210,11 @@ void RegisterBackend(const HostBackend* backend) {
     add("pack_" + std::to_string(bits), Pack, backend, bits, false);
     add("unpack_" + std::to_string(bits), Pack, backend, bits, true);
   }
+  add("rms_norm_bf16_576", RmsNormBf16, backend, 576);
+  add("rms_norm_bf16_4096", RmsNormBf16, backend, 4096);
+  add("silu_mul_bf16_1536", SiluMulBf16, backend, 1536);
+  add("silu_mul_bf16_11008", SiluMulBf16, backend, 11008);
+  add("rotate_bf16", RotateBf16, backend);
   const bool plain = backend->accumulate_second_moment == Reference().accumulate_second_moment;
   const int64_t shapes[][2] = {{512, 576}, {2048, 576}, {2048, 1536}, {2048, 4096}, {4096, 11008}};
   for (const auto& [tokens, in] : shapes) {

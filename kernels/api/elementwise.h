@@ -1,0 +1,37 @@
+// What a decoder layer does between its matrix products, in one pass over memory. T is float or
+// uint16_t, the bits of a bfloat16; arithmetic is float32, and bfloat16 results are rounded half to
+// even where Hugging Face's modeling_llama.py rounds them. Every backend gives the same bits. Sums
+// go as in kernels/api/quantize.h (kErrorSums), with fused multiply-adds. NaN stays NaN. No
+// allocation, no state; rows are independent.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/api/quantize.h"
+
+namespace rondo::kernels {
+
+// out = round(round(x / sqrt(mean(x^2) + eps)) * weight), row by row. x, out: [rows, cols], may be
+// the same; weight: [cols].
+template <typename T>
+using RmsNormFn = void(Matrix<const T> x, const T* weight, float eps, Matrix<T> out);
+
+// gate = round(round(gate / (1 + exp(-gate))) * up). gate, up: [rows, cols].
+template <typename T>
+using SiluMulFn = void(Matrix<T> gate, Matrix<const T> up);
+
+// Rotary positions, halves of a head paired (GPT-NeoX order). Row r is at position r % positions.
+template <typename T>
+struct Rotation {
+  Matrix<T> x;             // [rows, heads * head_dim], rotated in place
+  const T* cos = nullptr;  // [positions, head_dim / 2]
+  const T* sin = nullptr;
+  int64_t positions = 1;
+  int64_t head_dim = 2;
+};
+
+// a = round(round(a cos) - round(b sin)), b = round(round(b cos) + round(a sin)).
+template <typename T>
+using RotateFn = void(const Rotation<T>& rotation);
+
+}  // namespace rondo::kernels

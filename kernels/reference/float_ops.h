@@ -1,0 +1,24 @@
+// One float as a number type of power.h and exp.h.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace rondo::kernels::reference {
+
+struct FloatOps {
+  using F = float;
+  static F Set1(float v) { return v; }
+  static F Mul(F a, F b) { return a * b; }
+  static F Fma(F a, F b, F c) { return std::fma(a, b, c); }
+  static F FnMadd(F a, F b, F c) { return std::fma(-a, b, c); }
+  static F Min(F a, F b) { return a < b ? a : b; }
+  static F Max(F a, F b) { return a > b ? a : b; }
+  static F Rint(F a) { return std::rint(a); }
+  static F FloatOfBits(F a) { return static_cast<float>(std::bit_cast<int32_t>(a)); }
+  static F BitsOfFloat(F a) { return std::bit_cast<float>(static_cast<int32_t>(a)); }
+  static F PowerOfTwo(F n) { return std::ldexp(1.0f, std::isnan(n) ? 0 : static_cast<int>(n)); }
+};
+
+}  // namespace rondo::kernels::reference
