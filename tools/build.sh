@@ -17,7 +17,7 @@ if [ -n "$nvcc" ] && [ "${CUDA:-1}" != 0 ]; then
   export CUDACXX=$nvcc
 fi
 cmake --preset "$preset"
-cmake --build "build/$preset" --target "${@:-all}"
+cmake --build "build/$preset" -j "$(nproc)" --target "${@:-all}"
 
 mkdir -p build/bin
 for program in rondo rondo-server rondo-worker rondo-rank; do

@@ -2,7 +2,7 @@
 # The checks that need no build: layers and format. Runs all of them and fails if one fails.
 #   --results FILE  also appends a line "name pass|fail" for each
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 results=/dev/null
 [ "${1:-}" != --results ] || results=$2
 failed=0

@@ -2,7 +2,7 @@
 # Every test: checks of the sources, all tests of the build in build/current, and the unit tests of
 # the parts without torch under AddressSanitizer and UBSan. The last line counts them.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 results=$PWD/build/test-results
 rm -rf "$results"
 mkdir -p "$results"
@@ -26,7 +26,7 @@ else
   echo "build fail" >>"$results/checks.txt"
 fi
 export CCACHE_SLOPPINESS=pch_defines,time_macros
-if cmake --preset asan-ubsan && cmake --build build/asan-ubsan; then
+if cmake --preset asan-ubsan && cmake --build build/asan-ubsan -j "$jobs"; then
   export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
   run_suite asan-ubsan build/asan-ubsan -L unit
 else

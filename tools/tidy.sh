@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset tidy >/dev/null
 # Generated sources must be there before anything can be parsed.
-cmake --build build/tidy --target rondo_proto all_verify_interface_header_sets
+cmake --build build/tidy -j "$(nproc)" --target rondo_proto all_verify_interface_header_sets
 files=("$@")
 if [ ${#files[@]} -eq 0 ]; then
   mapfile -t files < <(python3 - <<'PYTHON'
