@@ -24,13 +24,14 @@ absl::Status CheckHessian(const at::Tensor& h) {
 }
 
 // Lower Cholesky factor of h + percdamp * mean * I, percdamp raised tenfold until there is one.
+// LAPACK's columns are torch's rows: asked for the upper factor, it leaves the lower one in rows.
 absl::StatusOr<at::Tensor> DampedCholesky(const at::Tensor& h, double* percdamp) {
   const at::Tensor undamped = h.diagonal().clone();
   const double mean = undamped.mean().item<double>();
   while (true) {
     h.diagonal().copy_(undamped + *percdamp * mean);
-    const auto [factor, info] = at::linalg_cholesky_ex(h);
-    if (info.item<int>() == 0) return factor;
+    const auto [factor, info] = at::linalg_cholesky_ex(h.t(), /*upper=*/true);
+    if (info.item<int>() == 0) return factor.t();
     if (*percdamp >= kMaxPercdamp) {
       return absl::FailedPreconditionError(
           absl::StrCat("Hessian is not positive definite even with percdamp ",
@@ -48,22 +49,21 @@ absl::StatusOr<GptqFactor> FactorHessian(const at::Tensor& h, const GptqOptions&
     GptqFactor factor;
     factor.percdamp_used = options.percdamp;
     factor.dead = h.diagonal() == 0;
-    at::Tensor columns = at::arange(h.size(0), h.options().dtype(at::kLong));
-    if (options.act_order) {
-      const at::Tensor diagonal = h.diagonal().masked_fill(factor.dead, 1);
-      columns = at::argsort(-diagonal, /*stable=*/true);
-      factor.permutation = columns;
-    }
     // With rows and columns reversed, the lower factor L of h gives the upper one: h = R R^T,
     // R = L with rows and columns reversed.
-    const at::Tensor reversed = columns.flip(0);
-    const at::Tensor damped = h.index_select(0, reversed).index_select(1, reversed).to(at::kDouble);
-    damped.diagonal().masked_fill_(factor.dead.index_select(0, reversed), 1);
+    at::Tensor reversed = h.flip({0, 1});
+    if (options.act_order) {
+      const at::Tensor diagonal = h.diagonal().masked_fill(factor.dead, 1);
+      factor.permutation = at::argsort(-diagonal, /*stable=*/true);
+      const at::Tensor backwards = factor.permutation.flip(0);
+      reversed = h.index_select(0, backwards).index_select(1, backwards);
+    }
+    const at::Tensor damped = reversed.to(at::kDouble);
+    damped.diagonal().masked_fill_(damped.diagonal() == 0, 1);
     ASSIGN_OR_RETURN(const at::Tensor lower, DampedCholesky(damped, &factor.percdamp_used));
-    const at::Tensor upper = lower.flip({0, 1});
-    const at::Tensor root = upper.diagonal();
-    factor.feedback = (upper / root).to(at::kFloat).contiguous();
-    factor.pivots = root.square().to(at::kFloat);
+    const at::Tensor root = lower.diagonal().clone();
+    factor.feedback = lower.div_(root).to(at::kFloat).flip({0, 1});
+    factor.pivots = root.square().to(at::kFloat).flip(0);
     return factor;
   });
 }

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "worker/model/attention.h"
 #include "worker/model/catch_torch.h"
 #include "worker/model/families.h"
 #include "worker/model/rotary.h"
@@ -65,20 +66,12 @@ class LlamaLayer final : public DecoderLayer {
     return ApplyLinear(linears_[kO], mixed).add_(hidden);
   }
 
-  // q, k, v: [batch, seq, heads * head_dim] -> [batch, seq, heads * head_dim]. Key and value heads
-  // count as samples, so that the query heads of a group share them without a copy.
+  // q, k, v: [batch, seq, heads * head_dim] -> [batch, seq, heads * head_dim].
   at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) const {
-    const int64_t batch = q.size(0), seq = q.size(1), dim = config_.head_dim;
-    const int64_t kv = config_.num_kv_heads, group = config_.num_heads / kv;
-    const auto shared = [&](const at::Tensor& heads) {
-      return heads.reshape({batch * kv, 1, seq, dim}).expand({batch * kv, group, seq, dim});
-    };
-    const at::Tensor mixed = at::scaled_dot_product_attention(
-        rotary_->Apply(q).view({batch * kv, group, seq, dim}), shared(rotary_->Apply(k)),
-        shared(v.view({batch, seq, kv, dim}).transpose(1, 2)), {}, 0.0, /*is_causal=*/true);
-    return mixed.view({batch, kv * group, seq, dim})
-        .transpose(1, 2)
-        .reshape({batch, seq, kv * group * dim});
+    const int64_t kv = config_.num_kv_heads;
+    return CausalAttention(rotary_->Apply(q, config_.num_heads / kv),
+                           rotary_->Apply(k, 1).squeeze(3),
+                           v.view({v.size(0), v.size(1), kv, config_.head_dim}).transpose(1, 2));
   }
 
   // hidden + down_proj(silu(gate_proj(x)) * up_proj(x)), x = norm(hidden)

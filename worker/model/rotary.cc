@@ -31,19 +31,20 @@ Rotary::Rotary(const ModelConfig& config, at::ScalarType dtype, at::Device devic
 
 void Rotary::Prepare(int64_t seq) {
   if (cos_.defined() && cos_.size(0) == seq) return;
-  const at::Tensor angles = at::outer(at::arange(seq, frequencies_.options()), frequencies_);
+  const at::Tensor angles =
+      at::outer(at::arange(seq, frequencies_.options()), frequencies_).unsqueeze(1);
   cos_ = angles.cos().to(dtype_);
   sin_ = angles.sin().to(dtype_);
 }
 
-at::Tensor Rotary::Apply(const at::Tensor& x) {
-  const int64_t batch = x.size(0), seq = x.size(1), heads = x.size(2) / head_dim_;
+at::Tensor Rotary::Apply(const at::Tensor& x, int64_t group) {
+  const int64_t batch = x.size(0), seq = x.size(1), half = head_dim_ / 2;
+  const int64_t heads = x.size(2) / (group * head_dim_);
   Prepare(seq);
-  const at::Tensor heads_first = x.view({batch, seq, heads, head_dim_}).transpose(1, 2);
-  const int64_t half = head_dim_ / 2;
+  const at::Tensor heads_first = x.view({batch, seq, heads, group, head_dim_}).transpose(1, 2);
   const at::Tensor first = heads_first.narrow(-1, 0, half);
   const at::Tensor second = heads_first.narrow(-1, half, half);
-  at::Tensor out = at::empty({batch, heads, seq, head_dim_}, x.options());
+  at::Tensor out = at::empty({batch, heads, seq, group, head_dim_}, x.options());
   at::Tensor out_first = out.narrow(-1, 0, half);
   at::Tensor out_second = out.narrow(-1, half, half);
   at::mul_out(out_first, first, cos_).addcmul_(second, sin_, -1);

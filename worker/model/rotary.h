@@ -21,8 +21,8 @@ at::Tensor RotaryFrequencies(int64_t head_dim, double theta,
 class Rotary {
  public:
   Rotary(const ModelConfig& config, at::ScalarType dtype, at::Device device);
-  // x: [batch, seq, heads * head_dim] -> [batch, heads, seq, head_dim], contiguous.
-  at::Tensor Apply(const at::Tensor& x);
+  // x: [batch, seq, heads * group * head_dim] -> [batch, heads, seq, group, head_dim], contiguous.
+  at::Tensor Apply(const at::Tensor& x, int64_t group);
 
  private:
   void Prepare(int64_t seq);
@@ -30,7 +30,7 @@ class Rotary {
   int64_t head_dim_;
   at::ScalarType dtype_;
   at::Tensor frequencies_;
-  at::Tensor cos_, sin_;  // [seq, head_dim / 2]
+  at::Tensor cos_, sin_;  // [seq, 1, head_dim / 2]
 };
 
 }  // namespace rondo

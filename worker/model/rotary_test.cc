@@ -31,15 +31,16 @@ TEST(RotaryTest, TurnsPairsOfTheTwoHalves) {
   config.head_dim = 4;
   Rotary rotary(config, at::kFloat, at::kCPU);
   const at::Tensor x = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).repeat({1, 3, 2});  // two equal heads
-  const at::Tensor y = rotary.Apply(x);
-  ASSERT_EQ(y.sizes(), (std::vector<int64_t>{1, 2, 3, 4}));
+  const at::Tensor y = rotary.Apply(x, 1);
+  ASSERT_EQ(y.sizes(), (std::vector<int64_t>{1, 2, 3, 1, 4}));
+  EXPECT_TRUE(at::equal(rotary.Apply(x, 2), y.transpose(1, 3)));
   for (int position = 0; position < 3; ++position) {
     const double a = position, b = 0.01 * position;
     const at::Tensor want = at::tensor(
         std::vector<double>{std::cos(a) - 3 * std::sin(a), 2 * std::cos(b) - 4 * std::sin(b),
                             3 * std::cos(a) + std::sin(a), 4 * std::cos(b) + 2 * std::sin(b)});
     for (int head : {0, 1}) {
-      EXPECT_TRUE(at::allclose(y[0][head][position].to(at::kDouble), want, 1e-5, 1e-6));
+      EXPECT_TRUE(at::allclose(y[0][head][position][0].to(at::kDouble), want, 1e-5, 1e-6));
     }
   }
 }
@@ -49,8 +50,8 @@ TEST(RotaryTest, FollowsAChangeOfLength) {
   config.head_dim = 4;
   Rotary rotary(config, at::kFloat, at::kCPU);
   const at::Tensor x = at::arange(40, at::kFloat).view({1, 10, 4});
-  const at::Tensor longer = rotary.Apply(x).clone();
-  const at::Tensor shorter = rotary.Apply(x.narrow(1, 0, 6));
+  const at::Tensor longer = rotary.Apply(x, 1).clone();
+  const at::Tensor shorter = rotary.Apply(x.narrow(1, 0, 6), 1);
   EXPECT_TRUE(at::equal(shorter, longer.narrow(2, 0, 6)));
 }
 

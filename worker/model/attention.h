@@ -1,0 +1,12 @@
+// Causal attention with grouped queries: `group` query heads share one key and value head.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace rondo {
+
+// q: [batch, kv_heads, seq, group, dim], contiguous; k, v: [batch, kv_heads, seq, dim].
+// Returns [batch, seq, kv_heads * group * dim]. Scores are scaled by 1 / sqrt(dim).
+at::Tensor CausalAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
+}  // namespace rondo
