@@ -261,6 +261,7 @@ TEST_F(CoordinatorTest, JobsOutliveTheProcess) {
   ASSERT_EQ(StateOf(running), JobState::kRunning);
   Restart();
   EXPECT_EQ(StateOf(running), JobState::kRecovering);
+  EXPECT_FALSE(HasArtifactDir(running));
   EXPECT_EQ(StateOf(queued), JobState::kQueued);
   const auto b = Attach("b");
   EXPECT_EQ(StateOf(running), JobState::kRunning);

@@ -35,7 +35,18 @@ absl::Status Scheduler::Recover() {
         record, StateChanged{JobState::kRecovering,
                              absl::UnavailableError("the coordinator was started again")}));
   }
+  RemoveLeftovers();
   return absl::OkStatus();
+}
+
+// Folders that a crash kept from being removed. Those of jobs that this store does not know stay.
+void Scheduler::RemoveLeftovers() {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(artifact_root_, error)) {
+    const JobRecord* record = jobs_->Find(JobId(entry.path().filename().string()));
+    const bool kept = record == nullptr || record->job.state == JobState::kSucceeded;
+    if (!kept) RemoveTreeOrLog(entry.path().string());
+  }
 }
 
 void Scheduler::Schedule() {

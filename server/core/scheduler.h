@@ -48,6 +48,7 @@ class Scheduler {
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
   absl::Status LoadFacts(JobRecord* record);
   void StopOthers(JobRecord* record);
+  void RemoveLeftovers();
   void Settle(JobRecord* record);
   void Fail(JobRecord* record, const absl::Status& why);
 
