@@ -1,7 +1,5 @@
-#include <cmath>
-#include <set>
-
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -108,6 +106,18 @@ TEST_F(LlamaTest, ASampleDoesNotSeeItsNeighboursNorTheFuture) {
   const at::Tensor all = Run(*stage, *stage->Embed(tokens));
   const at::Tensor one = Run(*stage, *stage->Embed(tokens.narrow(0, 2, 1).narrow(1, 0, 70)));
   EXPECT_TRUE(at::allclose(all.narrow(0, 2, 1).narrow(1, 0, 70), one, 1e-4, 1e-4));
+}
+
+TEST_F(LlamaTest, ThreadsDoNotChangeTheResult) {
+  const at::Tensor tokens = Golden("tokens.npy").to(at::kLong);
+  for (at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto stage = LoadAll(dtype);
+    at::set_num_threads(2);
+    const at::Tensor two = *stage->Logits(Run(*stage, *stage->Embed(tokens)));
+    at::set_num_threads(1);
+    const at::Tensor one = *stage->Logits(Run(*stage, *stage->Embed(tokens)));
+    EXPECT_TRUE(at::equal(one, two)) << dtype;
+  }
 }
 
 TEST_F(LlamaTest, BFloat16StaysClose) {
