@@ -16,10 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 
 std::vector<std::string> Quantize(const std::string& out, const std::vector<std::string>& more) {
-  std::vector<std::string> argv = {"rondo",     "quantize", "--model",       kTinyModel,
-                                   "--samples", "8",        "--seq-len",     "128",
-                                   "--threads", "1",        "--calibration", kCalibrationText,
-                                   "--out",     out};
+  std::vector<std::string> argv = {
+      "rondo", "quantize",  "--model", kTinyModel,      "--samples",      "8",     "--seq-len",
+      "128",   "--threads", "1",       "--calibration", kCalibrationText, "--out", out};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
@@ -60,8 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"--method", "gptq", "--bits", "3", "--group-size", "-1",
                                  "--asymmetric", "--propagate", "quantized", "--act-order",
                                  "static"},
-        std::vector<std::string>{"--method", "gptq", "--bits", "2", "--group-size", "32",
-                                 "--dtype", "bfloat16", "--micro-batch", "3"},
+        std::vector<std::string>{"--method", "gptq", "--bits", "2", "--group-size", "32", "--dtype",
+                                 "bfloat16", "--micro-batch", "3"},
         std::vector<std::string>{"--method", "rtn", "--bits", "8", "--group-size", "-1"}));
 
 double PerplexityOf(const nlohmann::json& job, bool quantized) {
@@ -80,10 +79,10 @@ TEST(Quantize, PerplexitiesOfTheTinyModelAreTheKnownOnes) {
   const nlohmann::json golden = nlohmann::json::parse(file);
   SCOPED_TRACE(golden.dump());
   ScopedDir dir;
-  const CommandResult result =
-      RunCommand({"rondo", "quantize", "--json", "--model", kTinyModel, "--method", "rtn", "--bits",
-                  "3", "--group-size", "-1", "--asymmetric", "--workers", "2", "--eval",
-                  kHeldoutText, "--eval-seq-len", "256", "--out", dir / "out"});
+  const CommandResult result = RunCommand(
+      {"rondo",  "quantize",   "--json",         "--model", kTinyModel,     "--method",  "rtn",
+       "--bits", "3",          "--group-size",   "-1",      "--asymmetric", "--workers", "2",
+       "--eval", kHeldoutText, "--eval-seq-len", "256",     "--out",        dir / "out"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   std::string last;
   std::istringstream lines(result.out);
