@@ -85,12 +85,14 @@ EmbeddedService::~EmbeddedService() {
 absl::Status EmbeddedService::StartWorkers(int count, OnWorkerLost on_worker_lost) {
   SpawnOptions options{.environment = CurrentEnvironment()};
   ASSIGN_OR_RETURN(options.program, SiblingProgram("rondo-worker"));
-  options.args = {"--coordinator", address(), "--exit-on-disconnect", "--log-level", "warning"};
   {
     MutexLock lock(&impl_->mu);
     impl_->on_worker_lost = std::move(on_worker_lost);
   }
   for (int i = 0; i < count; ++i) {
+    options.args = {"--coordinator",       address(),     "--slot",
+                    absl::StrCat(i),       "--log-level", "warning",
+                    "--exit-on-disconnect"};
     ASSIGN_OR_RETURN(auto worker, ChildProcess::Start(absl::StrCat("worker ", i), options));
     impl_->watchers.emplace_back(
         [impl = impl_.get(), raw = worker.get()] { impl->WatchWorker(raw); });

@@ -1,6 +1,5 @@
-// The communicator over NCCL: several ranks, each a process of its own, on one GPU. NCCL refuses
-// two ranks on one GPU of one host, so every process says it is another host (NCCL_HOSTID) and the
-// ranks talk through sockets.
+// The communicator over NCCL: several ranks, each a process of its own, on one GPU
+// (RONDO_SHARE_GPU, worker/comm/nccl_backend.cc).
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,13 +64,8 @@ int SpawnRank(int rank, int size, const std::string& address) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  std::string host = "NCCL_HOSTID=rank-" + std::to_string(rank);
-  std::vector<char*> env;
-  for (char** entry = environ; *entry != nullptr; ++entry) env.push_back(*entry);
-  env.push_back(host.data());
-  env.push_back(nullptr);
   int pid = -1;
-  EXPECT_EQ(posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), env.data()), 0);
+  EXPECT_EQ(posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environ), 0);
   return pid;
 }
 
@@ -82,6 +76,7 @@ TEST_P(Nccl, RanksOnOneGpuPassTensors) {
     if (std::getenv("RONDO_REQUIRE_GPU") != nullptr) FAIL() << "no CUDA device";
     GTEST_SKIP() << "no CUDA device on this machine";
   }
+  setenv("RONDO_SHARE_GPU", "1", /*overwrite=*/1);
   const int size = GetParam();
   auto rendezvous = Listen("127.0.0.1", absl::Minutes(2));
   ASSERT_TRUE(rendezvous.ok()) << rendezvous.status();

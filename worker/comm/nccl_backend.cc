@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdlib>
 
 #include <c10/cuda/CUDAFunctions.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
@@ -8,6 +9,11 @@
 namespace rondo {
 
 absl::StatusOr<BackendPtr> MakeNcclBackend(StorePtr store, const GroupOptions& options) {
+  // NCCL refuses two ranks on one GPU of one host. Where that is wanted (tests on one GPU), every
+  // rank says it is a host of its own, and messages go through sockets.
+  if (std::getenv("RONDO_SHARE_GPU") != nullptr) {
+    setenv("NCCL_HOSTID", absl::StrCat("rank-", options.rank).c_str(), /*overwrite=*/1);
+  }
   c10::cuda::set_device(options.device.index());
   auto nccl = c10d::ProcessGroupNCCL::Options::create();
   nccl->timeout = std::chrono::milliseconds(absl::ToInt64Milliseconds(options.timeout));

@@ -36,7 +36,11 @@ bool CpuHasFastBf16() {
   return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
 }
 
-bool HasGpu(int index) { return FileExists(absl::StrCat("/dev/nvidia", index)); }
+int GpuCount() {
+  int count = 0;
+  while (FileExists(absl::StrCat("/dev/nvidia", count))) ++count;
+  return count;
+}
 
 absl::Status DescribeGpu(int index, WorkerInfo* worker) {
   worker->device = absl::StrCat("cuda:", index);
@@ -57,14 +61,15 @@ std::string MachineName() {
 
 }  // namespace
 
-absl::Status DescribeDevice(const std::string& device, WorkerInfo* worker) {
+absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* worker) {
   worker->cpus = static_cast<int>(std::thread::hardware_concurrency());
   absl::string_view number = device;
   int index = 0;
   if (absl::ConsumePrefix(&number, "cuda:") && absl::SimpleAtoi(number, &index) && index >= 0) {
     return DescribeGpu(index, worker);
   }
-  if (device == "auto" && kBuiltWithCuda && HasGpu(0)) return DescribeGpu(0, worker);
+  const int gpus = kBuiltWithCuda ? GpuCount() : 0;
+  if (device == "auto" && gpus > 0) return DescribeGpu(slot % gpus, worker);
   if (device != "auto" && device != "cpu") {
     return absl::InvalidArgumentError(
         absl::StrCat("--device is \"", device, "\"; use auto, cpu or cuda:N"));

@@ -8,10 +8,10 @@
 
 namespace rondo {
 
-// Fills in device, memory_bytes, cpus and bf16. `device` is "auto" (the first GPU when there is one
-// and this build has CUDA, else the CPU), "cpu" or "cuda:N"; INVALID_ARGUMENT for anything else and
-// for a GPU that is not there.
-absl::Status DescribeDevice(const std::string& device, WorkerInfo* worker);
+// Fills in device, memory_bytes, cpus and bf16. `device` is "auto" (GPU `slot` modulo their number
+// where there are any and this build has CUDA, else the CPU), "cpu" or "cuda:N"; INVALID_ARGUMENT
+// for anything else and for a GPU that is not there.
+absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* worker);
 
 // The address that other ranks should use by default: loopback when the coordinator is reached
 // over it, else this machine's name.

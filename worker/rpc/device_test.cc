@@ -8,7 +8,7 @@ namespace {
 
 TEST(Device, DescribesTheCpu) {
   WorkerInfo worker;
-  ASSERT_TRUE(DescribeDevice("cpu", &worker).ok());
+  ASSERT_TRUE(DescribeDevice("cpu", 0, &worker).ok());
   EXPECT_EQ(worker.device, "cpu");
   EXPECT_GT(worker.memory_bytes, int64_t{1} << 26);
   EXPECT_GE(worker.cpus, 1);
@@ -17,7 +17,7 @@ TEST(Device, DescribesTheCpu) {
 TEST(Device, RefusesWhatItDoesNotKnow) {
   WorkerInfo worker;
   for (const char* device : {"gpu", "cuda:", "cuda:x", "cuda:-1", ""}) {
-    EXPECT_EQ(DescribeDevice(device, &worker),
+    EXPECT_EQ(DescribeDevice(device, 0, &worker),
               absl::InvalidArgumentError(
                   absl::StrCat("--device is \"", device, "\"; use auto, cpu or cuda:N")));
   }

@@ -20,6 +20,7 @@ struct Flags {
   std::string id;
   std::string advertise_host;
   std::string device = "auto";
+  int slot = 0;
   std::string rank_log_dir;
   bool exit_on_disconnect = false;
   LogLevel log_level = LogLevel::kInfo;
@@ -34,7 +35,12 @@ void Declare(CLI::App* app, Flags* flags) {
   app->add_option("--advertise-host", flags->advertise_host,
                   "By which other workers reach this machine (default: 127.0.0.1 when the "
                   "coordinator is on this machine, else the machine's name)");
-  app->add_option("--device", flags->device, "auto, cpu or cuda:N")->capture_default_str();
+  app->add_option("--device", flags->device, "auto, cpu or cuda:N")
+      ->envname("RONDO_DEVICE")
+      ->capture_default_str();
+  app->add_option("--slot", flags->slot,
+                  "Which of this machine's workers this is: auto takes its GPUs in turn")
+      ->check(CLI::NonNegativeNumber);
   app->add_option("--rank-log-dir", flags->rank_log_dir,
                   "Folder for the ranks' stderr, a file each (default: this program's stderr)")
       ->check(CLI::ExistingDirectory);
@@ -58,7 +64,7 @@ absl::StatusOr<AgentOptions> OptionsFrom(const Flags& flags) {
   options.worker.host =
       flags.advertise_host.empty() ? DefaultAdvertiseHost(flags.coordinator) : flags.advertise_host;
   options.worker.version = RONDO_VERSION;
-  RETURN_IF_ERROR(DescribeDevice(flags.device, &options.worker));
+  RETURN_IF_ERROR(DescribeDevice(flags.device, flags.slot, &options.worker));
   return options;
 }
 
