@@ -1,5 +1,6 @@
 #include "worker/engine/quantize_layer.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -10,10 +11,15 @@
 namespace rondo {
 namespace {
 
+// A dense export stores no scale, so it is not rounded for one.
+bool StoresScales(const JobSpec& spec) {
+  return std::ranges::find(spec.exports, ExportFormat::kCompressedTensors) != spec.exports.end();
+}
+
 GridOptions GridOptionsOf(const RankContext& ctx) {
   GridOptions options;
   options.spec = ctx.spec().grid;
-  options.scale_dtype = ctx.storage_dtype;
+  options.scale_dtype = StoresScales(ctx.spec()) ? ctx.storage_dtype : at::kFloat;
   return options;
 }
 
