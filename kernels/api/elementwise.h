@@ -20,17 +20,18 @@ using RmsNormFn = void(Matrix<const T> x, const T* weight, float eps, Matrix<T> 
 template <typename T>
 using SiluMulFn = void(Matrix<T> gate, Matrix<const T> up);
 
-// Rotary positions, halves of a head paired (GPT-NeoX order). Row r is at position r % positions.
+// Rotary positions, halves of a head paired (GPT-NeoX order). Row r is at position r.
 template <typename T>
 struct Rotation {
-  Matrix<T> x;             // [rows, heads * head_dim], rotated in place
-  const T* cos = nullptr;  // [positions, head_dim / 2]
+  Matrix<const T> x;       // [rows, heads * head_dim]
+  Matrix<T> out;           // likewise; may be x
+  const T* cos = nullptr;  // [rows, head_dim / 2]
   const T* sin = nullptr;
-  int64_t positions = 1;
   int64_t head_dim = 2;
 };
 
-// a = round(round(a cos) - round(b sin)), b = round(round(b cos) + round(a sin)).
+// Of a head's halves: a = round(round(a cos) - round(b sin)), b = round(round(b cos) + round(a
+// sin)).
 template <typename T>
 using RotateFn = void(const Rotation<T>& rotation);
 

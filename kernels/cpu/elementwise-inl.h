@@ -78,16 +78,16 @@ void Rotate(const Rotation<T>& rotation) {
   using L = Lanes<Ops, T>;
   const int64_t half = rotation.head_dim / 2;
   for (int64_t r = 0; r < rotation.x.rows; ++r) {
-    const T* cos = rotation.cos + r % rotation.positions * half;
-    const T* sin = rotation.sin + r % rotation.positions * half;
-    T* row = rotation.x.data + r * rotation.x.stride;
-    for (T* a = row; a < row + rotation.x.cols; a += rotation.head_dim) {
+    const T *cos = rotation.cos + r * half, *sin = rotation.sin + r * half;
+    for (int64_t head = 0; head < rotation.x.cols; head += rotation.head_dim) {
+      const T* in = rotation.x.data + r * rotation.x.stride + head;
+      T* to = rotation.out.data + r * rotation.out.stride + head;
       ForColumns(
           half, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
-            const auto x = L::LoadN(a + j, n), y = L::LoadN(a + half + j, n);
+            const auto x = L::LoadN(in + j, n), y = L::LoadN(in + half + j, n);
             const auto c = L::LoadN(cos + j, n), s = L::LoadN(sin + j, n);
-            L::StoreN(a + j, Ops::Sub(L::Round(Ops::Mul(x, c)), L::Round(Ops::Mul(y, s))), n);
-            L::StoreN(a + half + j, Ops::Add(L::Round(Ops::Mul(y, c)), L::Round(Ops::Mul(x, s))),
+            L::StoreN(to + j, Ops::Sub(L::Round(Ops::Mul(x, c)), L::Round(Ops::Mul(y, s))), n);
+            L::StoreN(to + half + j, Ops::Add(L::Round(Ops::Mul(y, c)), L::Round(Ops::Mul(x, s))),
                       n);
           });
     }

@@ -71,15 +71,15 @@ template <typename T>
 void Rotate(const Rotation<T>& rotation) {
   const int64_t half = rotation.head_dim / 2;
   for (int64_t r = 0; r < rotation.x.rows; ++r) {
-    const T* cos = rotation.cos + r % rotation.positions * half;
-    const T* sin = rotation.sin + r % rotation.positions * half;
-    T* row = rotation.x.data + r * rotation.x.stride;
-    for (T* a = row; a < row + rotation.x.cols; a += rotation.head_dim) {
+    const T *cos = rotation.cos + r * half, *sin = rotation.sin + r * half;
+    for (int64_t head = 0; head < rotation.x.cols; head += rotation.head_dim) {
+      const T* in = rotation.x.data + r * rotation.x.stride + head;
+      T* to = rotation.out.data + r * rotation.out.stride + head;
       for (int64_t j = 0; j < half; ++j) {
-        const float x = Widen(a[j]), y = Widen(a[half + j]);
+        const float x = Widen(in[j]), y = Widen(in[half + j]);
         const float c = Widen(cos[j]), s = Widen(sin[j]);
-        a[j] = Narrow<T>(Round<T>(x * c) - Round<T>(y * s));
-        a[half + j] = Narrow<T>(Round<T>(y * c) + Round<T>(x * s));
+        to[j] = Narrow<T>(Round<T>(x * c) - Round<T>(y * s));
+        to[half + j] = Narrow<T>(Round<T>(y * c) + Round<T>(x * s));
       }
     }
   }

@@ -82,13 +82,13 @@ std::vector<T> RunSiluMul(const HostBackend& backend, int64_t rows, int64_t cols
 
 template <typename T>
 std::vector<T> RunRotate(const HostBackend& backend, int64_t rows, int64_t head_dim) {
-  const int64_t positions = 2, cols = 3 * head_dim;
+  const int64_t cols = 3 * head_dim;
   const std::vector<T> x = Values<T>(rows * cols, 5, 1.0f);
-  const std::vector<T> cos = Values<T>(positions * head_dim / 2, 6, 0.5f);
-  const std::vector<T> sin = Values<T>(positions * head_dim / 2, 7, 0.5f);
+  const std::vector<T> cos = Values<T>(rows * head_dim / 2, 6, 0.5f);
+  const std::vector<T> sin = Values<T>(rows * head_dim / 2, 7, 0.5f);
   Guarded<T> out(rows, cols);
-  Fill(out.matrix(), x);
-  Functions<T>(backend).rotate({out.matrix(), cos.data(), sin.data(), positions, head_dim});
+  Functions<T>(backend).rotate(
+      {{x.data(), rows, cols, cols}, out.matrix(), cos.data(), sin.data(), head_dim});
   EXPECT_TRUE(out.Intact());
   return out.values();
 }
@@ -166,7 +166,7 @@ TEST(ElementwiseReferenceTest, AgreesWithDoubles) {
 TEST(ElementwiseReferenceTest, RotatesByAngle) {
   std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};  // two rows of one head of 4
   const std::vector<float> cos = {1.0f, 0.0f, -1.0f, 0.6f}, sin = {0.0f, 1.0f, 0.0f, 0.8f};
-  Reference().rotate({{x.data(), 2, 4, 4}, cos.data(), sin.data(), 2, 4});
+  Reference().rotate({{x.data(), 2, 4, 4}, {x.data(), 2, 4, 4}, cos.data(), sin.data(), 4});
   const std::vector<float> expected = {
       1, -4, 3, 2, -5, 0.6f * 6 - 0.8f * 8, -7, 0.6f * 8 + 0.8f * 6};
   for (int i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(x[i], expected[i]) << i;

@@ -180,12 +180,12 @@ void SiluMulBf16(State& state, const HostBackend* backend, int64_t cols) {
 }
 
 void RotateBf16(State& state, const HostBackend* backend) {
-  constexpr int64_t kHeadDim = 64, kPositions = 512, kWidth = 9 * kHeadDim;
+  constexpr int64_t kHeadDim = 64, kWidth = 9 * kHeadDim;
   std::vector<uint16_t> x = testing::Bf16Activations(2048, kWidth);
-  const std::vector<uint16_t> cos(kPositions * kHeadDim / 2, kBf16One), sin(cos.size());
+  const std::vector<uint16_t> cos(2048 * kHeadDim / 2, kBf16One), sin(cos.size());
   for (auto _ : state) {
-    backend->rotate_bf16(
-        {MatrixOf(x.data(), 2048, kWidth), cos.data(), sin.data(), kPositions, kHeadDim});
+    backend->rotate_bf16({MatrixOf<const uint16_t>(x.data(), 2048, kWidth),
+                          MatrixOf(x.data(), 2048, kWidth), cos.data(), sin.data(), kHeadDim});
   }
   SetRate(state, "bytes/s", 4.0 * static_cast<double>(x.size()));
 }

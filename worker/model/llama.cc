@@ -7,6 +7,7 @@
 
 #include "worker/model/attention.h"
 #include "worker/model/catch_torch.h"
+#include "worker/model/elementwise.h"
 #include "worker/model/families.h"
 #include "worker/model/rotary.h"
 
@@ -20,14 +21,6 @@ enum LinearInput { kAttentionInput, kOutputInput, kMlpInput, kDownInput };
 at::Tensor ApplyLinear(const Linear& linear, const at::Tensor& x) {
   return linear.bias.defined() ? at::linear(x, linear.weight, linear.bias)
                                : at::linear(x, linear.weight);
-}
-
-// In float32 inside, whatever the dtype of x; rounded to it before the weight is applied.
-at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  const at::Tensor x32 = x.to(at::kFloat);
-  const at::Tensor mean_square =
-      at::linalg_vector_norm(x32, 2, at::IntArrayRef{-1}, true).square_().div_(x.size(-1));
-  return x32.mul(mean_square.add_(eps).rsqrt_()).to(x.scalar_type()).mul_(weight);
 }
 
 absl::Status Observe(InputObserver* observer, int input, const at::Tensor& x) {
@@ -78,10 +71,10 @@ class LlamaLayer final : public DecoderLayer {
   absl::StatusOr<at::Tensor> FeedForward(const at::Tensor& hidden, InputObserver* observer) const {
     const at::Tensor x = RmsNorm(hidden, mlp_norm_, config_.rms_norm_eps);
     RETURN_IF_ERROR(Observe(observer, kMlpInput, x));
-    at::Tensor gate = ApplyLinear(linears_[kGate], x);
-    at::silu_(gate).mul_(ApplyLinear(linears_[kUp], x));
-    RETURN_IF_ERROR(Observe(observer, kDownInput, gate));
-    return ApplyLinear(linears_[kDown], gate).add_(hidden);
+    const at::Tensor gated =
+        SiluMul(ApplyLinear(linears_[kGate], x), ApplyLinear(linears_[kUp], x));
+    RETURN_IF_ERROR(Observe(observer, kDownInput, gated));
+    return ApplyLinear(linears_[kDown], gated).add_(hidden);
   }
 
   const ModelConfig config_;

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/model/elementwise.h"
+
 namespace rondo {
 
 at::Tensor RotaryFrequencies(int64_t head_dim, double theta,
@@ -38,18 +40,9 @@ void Rotary::Prepare(int64_t seq) {
 }
 
 at::Tensor Rotary::Apply(const at::Tensor& x, int64_t group) {
-  const int64_t batch = x.size(0), seq = x.size(1), half = head_dim_ / 2;
   const int64_t heads = x.size(2) / (group * head_dim_);
-  Prepare(seq);
-  const at::Tensor heads_first = x.view({batch, seq, heads, group, head_dim_}).transpose(1, 2);
-  const at::Tensor first = heads_first.narrow(-1, 0, half);
-  const at::Tensor second = heads_first.narrow(-1, half, half);
-  at::Tensor out = at::empty({batch, heads, seq, group, head_dim_}, x.options());
-  at::Tensor out_first = out.narrow(-1, 0, half);
-  at::Tensor out_second = out.narrow(-1, half, half);
-  at::mul_out(out_first, first, cos_).addcmul_(second, sin_, -1);
-  at::mul_out(out_second, second, cos_).addcmul_(first, sin_);
-  return out;
+  Prepare(x.size(1));
+  return Rotate(x.view({x.size(0), x.size(1), heads, group, head_dim_}), cos_, sin_);
 }
 
 }  // namespace rondo
