@@ -48,11 +48,12 @@ struct Avx512Ops {
   }
   static F RoundHigh(F v) {  // half to even; NaN to the quiet one
     const __m512i bits = _mm512_castps_si512(v);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    const __m512i high = _mm512_and_si512(up, _mm512_set1_epi32(-0x10000));
-    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    return _mm512_castsi512_ps(_mm512_mask_set1_epi32(high, nan, 0x7fc00000));
+    const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    const __m512i below_half = _mm512_set1_epi32(0x7fff), half = _mm512_set1_epi32(0x8000);
+    const __m512i up = _mm512_add_epi32(bits, _mm512_mask_mov_epi32(below_half, odd, half));
+    const __mmask16 number = _mm512_cmp_ps_mask(v, v, _CMP_ORD_Q);
+    return _mm512_castsi512_ps(_mm512_mask_and_epi32(_mm512_set1_epi32(0x7fc00000), number, up,
+                                                     _mm512_set1_epi32(-0x10000)));
   }
 
   static F Set1(float v) { return _mm512_set1_ps(v); }
