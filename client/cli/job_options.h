@@ -34,7 +34,7 @@ struct JobOptions {
   bool asymmetric = false;
   double percdamp = 0.01;
   std::string act_order = "none";
-  std::string propagate = "fp";
+  std::string propagate = "quantized";
   int64_t block_size = 128;
   std::string calibration;
   int64_t samples = 128;

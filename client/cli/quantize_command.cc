@@ -35,7 +35,7 @@ absl::StatusOr<ExitCode> Quantize(QuantizeOptions options, const Globals& global
   Canceller canceller;
   const std::string out = AbsolutePath(options.out);
   RETURN_IF_ERROR(CheckOutputFolder(out));
-  ChooseCompute(globals, &options.job.compute);
+  ChooseCompute(globals, IsSequential(ToJobSpec(options.job).method), &options.job.compute);
   ASSIGN_OR_RETURN(const auto work, WorkFolder::Beside(out));
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, work->path()));
   ASSIGN_OR_RETURN(const FollowedJob followed,

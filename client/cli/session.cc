@@ -34,10 +34,12 @@ absl::StatusOr<FollowedJob> Session::Run(const JobSpec& spec, const std::string&
   return followed;
 }
 
-void ChooseCompute(const Globals& globals, ComputeOptions* compute) {
+void ChooseCompute(const Globals& globals, bool stages_take_turns, ComputeOptions* compute) {
   if (globals.server_given) return;
   if (compute->workers == 0) compute->workers = DefaultWorkers();
-  if (compute->threads == 0) compute->threads = DefaultThreads(compute->workers);
+  if (compute->threads == 0) {
+    compute->threads = DefaultThreads(stages_take_turns ? 1 : compute->workers);
+  }
 }
 
 }  // namespace rondo

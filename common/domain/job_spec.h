@@ -51,7 +51,7 @@ enum class Propagate {
 struct GptqSettings {
   double percdamp = 0.01;  // damping as a share of the mean of the Hessian's diagonal
   ActOrder act_order = ActOrder::kNone;
-  Propagate propagate = Propagate::kFullPrecision;
+  Propagate propagate = Propagate::kQuantized;
   int64_t block_size = 128;  // columns whose updates are applied lazily together
 };
 

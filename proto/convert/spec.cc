@@ -34,8 +34,8 @@ absl::StatusOr<MethodSettings> GptqFromProto(const v1::GptqSettings& proto) {
     default: return UnknownEnum("gptq.act_order", proto.act_order());
   }
   switch (proto.propagate()) {
-    case v1::PROPAGATE_UNSPECIFIED:
     case v1::PROPAGATE_FULL_PRECISION: gptq.propagate = Propagate::kFullPrecision; break;
+    case v1::PROPAGATE_UNSPECIFIED:
     case v1::PROPAGATE_QUANTIZED: gptq.propagate = Propagate::kQuantized; break;
     default: return UnknownEnum("gptq.propagate", proto.propagate());
   }

@@ -10,8 +10,8 @@
 
 namespace rondo {
 
-// What kAuto becomes: bfloat16 where every worker multiplies faster in it and the method only
-// collects statistics, float32 otherwise.
+// What kAuto becomes: bfloat16 where every worker is a GPU that multiplies faster in it and the
+// method only collects statistics, float32 otherwise.
 DType ResolveDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers);
 
 // `layers` over `stages` contiguous ranges whose lengths differ by at most one, the longer ones in

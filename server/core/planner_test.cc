@@ -31,19 +31,19 @@ TEST(PlannerTest, SplitsLayersEvenly) {
   EXPECT_THAT(Lengths(3, 1), ElementsAre(3));
 }
 
-WorkerInfo Worker(bool bf16, int64_t memory_bytes = int64_t{1} << 40) {
-  return {WorkerId("w"), "h", "v", "cpu", memory_bytes, 1, bf16};
+WorkerInfo Worker(const std::string& device, int64_t memory_bytes = int64_t{1} << 40) {
+  return {WorkerId("w"), "h", "v", device, memory_bytes, 1, /*bf16=*/true};
 }
 
-TEST(PlannerTest, AutomaticDTypeNeedsEveryWorkerAndStatistics) {
+TEST(PlannerTest, AutomaticDTypeNeedsGpusAndStatistics) {
   JobSpec spec = TinySpec(2);
-  EXPECT_EQ(ResolveDType(spec, {Worker(true), Worker(true)}), DType::kBFloat16);
-  EXPECT_EQ(ResolveDType(spec, {Worker(true), Worker(false)}), DType::kFloat32);
+  EXPECT_EQ(ResolveDType(spec, {Worker("cuda:0"), Worker("cuda:0")}), DType::kBFloat16);
+  EXPECT_EQ(ResolveDType(spec, {Worker("cuda:0"), Worker("cpu")}), DType::kFloat32);
   EXPECT_EQ(ResolveDType(spec, {}), DType::kFloat32);
   spec.method = RtnSettings{};
-  EXPECT_EQ(ResolveDType(spec, {Worker(true)}), DType::kFloat32);
+  EXPECT_EQ(ResolveDType(spec, {Worker("cuda:0")}), DType::kFloat32);
   spec.compute.dtype = DType::kFloat16;
-  EXPECT_EQ(ResolveDType(spec, {Worker(true)}), DType::kFloat16);
+  EXPECT_EQ(ResolveDType(spec, {Worker("cuda:0")}), DType::kFloat16);
 }
 
 // One layer, one linear of 6 x 40 in float16, 100 bytes of other tensors.
@@ -71,9 +71,10 @@ TEST(PlannerTest, ExportBytesAreThoseOfTheTensors) {
 TEST(PlannerTest, PlanOfTheTinyModel) {
   JobSpec spec = TinySpec(2);
   spec.evaluation = {{{"held", "tests/data/text/heldout.txt"}}, 32, 5, true};
+  std::get<GptqSettings>(spec.method).propagate = Propagate::kFullPrecision;
   const auto facts = CheckSpec(spec);
   ASSERT_TRUE(facts.ok()) << facts.status();
-  const Plan plan = MakePlan(spec, *facts, 2, {Worker(true), Worker(true)});
+  const Plan plan = MakePlan(spec, *facts, 2, {Worker("cuda:0"), Worker("cuda:0")});
   ASSERT_EQ(plan.stages.size(), 2u);
   EXPECT_EQ(plan.dtype, DType::kBFloat16);
   EXPECT_EQ(plan.micro_batches, 4);
@@ -84,14 +85,14 @@ TEST(PlannerTest, PlanOfTheTinyModel) {
   EXPECT_GT(plan.checkpoint_bytes, plan.export_bytes);
   EXPECT_GT(plan.stages[0].memory_bytes, plan.quantized_weights / 2 * 4);
   EXPECT_THAT(plan.notes, testing::IsEmpty());
-  EXPECT_EQ(MakePlan(spec, *facts, 1, {Worker(true)}).wire_bytes, 0);
+  EXPECT_EQ(MakePlan(spec, *facts, 1, {Worker("cuda:0")}).wire_bytes, 0);
 }
 
 TEST(PlannerTest, NotesSayWhatTheUserShouldKnow) {
   JobSpec spec = TinySpec(2);
   std::get<GptqSettings>(spec.method).propagate = Propagate::kQuantized;
   const ModelFacts facts = *CheckSpec(spec);
-  const Plan plan = MakePlan(spec, facts, 2, {Worker(false), Worker(false, 1 << 10)});
+  const Plan plan = MakePlan(spec, facts, 2, {Worker("cpu"), Worker("cpu", 1 << 10)});
   EXPECT_TRUE(plan.sequential);
   EXPECT_THAT(plan.notes, ElementsAre("layers are sequential with propagate quantized: the 2 "
                                       "stages take turns, so they are no faster than one",

@@ -54,14 +54,15 @@ TEST_P(SameBits, OnOneTwoAndFourWorkers) {
 
 INSTANTIATE_TEST_SUITE_P(
     Jobs, SameBits,
-    testing::Values(
-        std::vector<std::string>{"--method", "gptq", "--bits", "4", "--group-size", "32"},
-        std::vector<std::string>{"--method", "gptq", "--bits", "3", "--group-size", "-1",
-                                 "--asymmetric", "--propagate", "quantized", "--act-order",
-                                 "static"},
-        std::vector<std::string>{"--method", "gptq", "--bits", "2", "--group-size", "32", "--dtype",
-                                 "bfloat16", "--micro-batch", "3"},
-        std::vector<std::string>{"--method", "rtn", "--bits", "8", "--group-size", "-1"}));
+    testing::Values(std::vector<std::string>{"--method", "gptq", "--bits", "4", "--group-size",
+                                             "32", "--propagate", "fp"},
+                    std::vector<std::string>{"--method", "gptq", "--bits", "3", "--group-size",
+                                             "-1", "--asymmetric", "--propagate", "quantized",
+                                             "--act-order", "static"},
+                    std::vector<std::string>{"--method", "gptq", "--bits", "2", "--group-size",
+                                             "32", "--dtype", "bfloat16", "--micro-batch", "3"},
+                    std::vector<std::string>{"--method", "rtn", "--bits", "8", "--group-size",
+                                             "-1"}));
 
 double PerplexityOf(const nlohmann::json& job, bool quantized) {
   for (const auto& evaluation : job["evaluations"]) {

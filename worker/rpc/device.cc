@@ -68,8 +68,8 @@ absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* wor
   if (absl::ConsumePrefix(&number, "cuda:") && absl::SimpleAtoi(number, &index) && index >= 0) {
     return DescribeGpu(index, worker);
   }
-  const int gpus = kBuiltWithCuda ? GpuCount() : 0;
-  if (device == "auto" && gpus > 0) return DescribeGpu(slot % gpus, worker);
+  const int gpus = GpuCount();
+  if (device == "auto" && kBuiltWithCuda && gpus > 0) return DescribeGpu(slot % gpus, worker);
   if (device != "auto" && device != "cpu") {
     return absl::InvalidArgumentError(
         absl::StrCat("--device is \"", device, "\"; use auto, cpu or cuda:N"));

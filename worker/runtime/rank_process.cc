@@ -24,6 +24,8 @@ std::vector<std::string> RankEnvironment(int threads) {
   }
   kept.push_back(absl::StrCat("OMP_NUM_THREADS=", threads));
   kept.push_back(absl::StrCat("MKL_NUM_THREADS=", threads));
+  // Ranks of one machine share its cores: a thread that spins at the end of a loop takes another's.
+  kept.emplace_back("OMP_WAIT_POLICY=PASSIVE");
   return kept;
 }
 
