@@ -50,7 +50,7 @@ def perplexity(model, windows):
     return math.exp(total / (windows.shape[0] * (windows.shape[1] - 1)))
 
 
-def parse_arguments():
+def parse_arguments(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=pathlib.Path, required=True, help="the exported folder")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -60,11 +60,11 @@ def parse_arguments():
     parser.add_argument("--windows", type=int, default=0, help="the first so many; 0: all")
     parser.add_argument("--expect", type=float, help="the perplexity that it should have")
     parser.add_argument("--tolerance", type=float, default=0.005, help="relative")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main():
-    args = parse_arguments()
+def main(argv=None):
+    args = parse_arguments(argv)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     tokens = read_tokens(args)

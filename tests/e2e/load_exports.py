@@ -7,6 +7,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, "tools")
+import check_artifact  # noqa: E402
+
 DATA = "tests/data"
 SEQ_LEN, WINDOWS = 256, 40
 GRIDS = [(2, 32, "--symmetric"), (3, 32, "--symmetric"), (3, -1, "--asymmetric"),
@@ -37,11 +40,10 @@ def main():
             for name in ("dense", "compressed-tensors"):
                 print(f"W{bits} group {group_size} {symmetry} {name}: rondo {expected:.4f}",
                       flush=True)
-                failed += subprocess.run(
-                    [sys.executable, "tools/check_artifact.py", "--model", f"{out}/{name}",
-                     "--text", f"{DATA}/text/heldout.txt", "--seq-len", str(SEQ_LEN), "--windows",
-                     str(WINDOWS), "--expect", str(expected), "--tolerance",
-                     "0.005"]).returncode != 0
+                failed += check_artifact.main(
+                    ["--model", f"{out}/{name}", "--text", f"{DATA}/text/heldout.txt", "--seq-len",
+                     str(SEQ_LEN), "--windows", str(WINDOWS), "--expect", str(expected),
+                     "--tolerance", "0.005"])
     sys.exit(1 if failed else 0)
 
 
