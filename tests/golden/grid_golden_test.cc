@@ -1,4 +1,5 @@
 // Grids and round to nearest against float64 vectors (tests/data/golden/PROVENANCE.md).
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/golden/golden.h"
 #include "worker/algo/grid.h"
@@ -24,8 +25,8 @@ TEST(GridGoldenTest, MinMaxAndSearchedGrids) {
     for (bool symmetric : {false, true}) {
       for (int64_t group : {0, 16}) {
         for (bool mse : {false, true}) {
-          const std::string key = "b" + std::to_string(bits) + "_sym" + std::to_string(symmetric) +
-                                  "_g" + std::to_string(group) + "_mse" + std::to_string(mse);
+          const std::string key =
+              absl::StrCat("b", bits, "_sym", symmetric ? 1 : 0, "_g", group, "_mse", mse ? 1 : 0);
           GridOptions options;
           options.spec = {bits, group == 0 ? -1 : group, symmetric};
           options.mse = mse;

@@ -1,5 +1,6 @@
 #include "worker/runtime/rank_process.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "common/process/spawn.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -131,6 +133,17 @@ TEST(RankChannel, ARankWhoseAgentClosesTheChannelEndsItself) {
   EXPECT_EQ(DescribeExit(wait_status), "ended with exit code 75");
 }
 
+// Whether every thread of the process has taken its SIGSTOP; kill() returns before that.
+bool HasStopped(pid_t pid) {
+  const std::string tasks = absl::StrCat("/proc/", pid, "/task");
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream stat(task.path() / "stat");
+    std::string id, name, state;
+    if (!(stat >> id >> name >> state) || state != "T") return false;
+  }
+  return true;
+}
+
 TEST(RankChannel, ARankThatCannotRunIsKilledWithItsAgent) {
   ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);  // the orphan becomes a child of this process
   auto ends = MakeSocketPair();
@@ -146,6 +159,7 @@ TEST(RankChannel, ARankThatCannotRunIsKilledWithItsAgent) {
   const pid_t rank = std::stoi(**rank_pid);
 
   ASSERT_EQ(kill(rank, SIGSTOP), 0);  // its own watcher stands still
+  while (!HasStopped(rank)) sched_yield();
   ASSERT_EQ(kill(*agent, SIGKILL), 0);
   int wait_status = 0;
   ASSERT_EQ(waitpid(*agent, &wait_status, 0), *agent);
