@@ -38,7 +38,8 @@ void RankChannel::WatchPeer() {
     pollfd peer{.fd = fd, .events = POLLRDHUP, .revents = 0};
     while (poll(&peer, 1, -1) < 0 && errno == EINTR) {
     }
-    _exit(kAgentGoneExitCode);
+    // An invalid descriptor was closed by this process, which is ending by itself.
+    if ((peer.revents & POLLNVAL) == 0) _exit(kAgentGoneExitCode);
   }).detach();
 }
 
