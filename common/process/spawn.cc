@@ -43,6 +43,7 @@ void SetSignalsAndGroup(posix_spawnattr_t* attributes) {
 // Pointers into `strings`, ended by a null pointer.
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (const std::string& s : strings) pointers.push_back(const_cast<char*>(s.c_str()));
   pointers.push_back(nullptr);
   return pointers;
