@@ -17,7 +17,7 @@ import sys
 
 RONDO = "build/bin/rondo"
 TOKENS = "tests/data/smollm2/ppl_test_40x512.npy"
-SEQ_LEN = 512
+SEQ_LEN, WINDOWS = 512, 20  # as tools/quickstart.sh evaluates
 PHASES = ["teacher", "initialise", "evaluate", "export", "in all"]
 
 
@@ -60,7 +60,7 @@ def size_text(folder):
 def check_artifact(folder, perplexity):
     print(f"== transformers loads {folder}", flush=True)
     subprocess.run([sys.executable, "tools/check_artifact.py", "--model", str(folder), "--tokens", TOKENS,
-                    "--seq-len", str(SEQ_LEN), "--expect", str(perplexity), "--tolerance", "0.005"],
+                    "--seq-len", str(SEQ_LEN), "--windows", str(WINDOWS), "--expect", str(perplexity), "--tolerance", "0.005"],
                    check=True)
 
 

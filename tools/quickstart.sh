@@ -15,7 +15,7 @@ echo "== the demo model"
 # Hidden size 576 holds 9 groups of 64; 128 does not divide it.
 options=(--model "$demo/smollm2" --group-size 64
   --calibration tests/data/smollm2/calib_valid_32x512.npy --samples 32 --seq-len 512 --workers 2
-  --eval wikitext2=tests/data/smollm2/ppl_test_40x512.npy --eval-seq-len 512)
+  --eval wikitext2=tests/data/smollm2/ppl_test_40x512.npy --eval-seq-len 512 --eval-windows 20)
 command=(build/bin/rondo quantize --method gptq --bits 4 "${options[@]}" --out "$demo/smollm2-w4")
 echo "== ${command[*]}"
 "${command[@]}" | tee "$demo/smollm2-w4.txt"

@@ -36,10 +36,8 @@ absl::StatusOr<FollowedJob> Session::Run(const JobSpec& spec, const std::string&
 
 void ChooseCompute(const Globals& globals, bool stages_take_turns, ComputeOptions* compute) {
   if (globals.server_given) return;
-  if (compute->workers == 0) compute->workers = DefaultWorkers();
-  if (compute->threads == 0) {
-    compute->threads = DefaultThreads(stages_take_turns ? 1 : compute->workers);
-  }
+  if (compute->workers == 0) compute->workers = stages_take_turns ? 1 : DefaultWorkers();
+  if (compute->threads == 0) compute->threads = DefaultThreads(compute->workers);
 }
 
 }  // namespace rondo

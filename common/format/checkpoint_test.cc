@@ -25,6 +25,7 @@ class CheckpointTest : public testing::Test {
   // One-byte tensors of these names.
   void Shard(const std::string& file, const std::vector<std::string>& names) {
     std::vector<TensorInfo> tensors;
+    tensors.reserve(names.size());
     for (const std::string& name : names) tensors.push_back({name, StorageType::kU8, {1}});
     auto writer = SafetensorsWriter::Create(Path(file), tensors, {}).value();
     for (const std::string& name : names) {

@@ -26,6 +26,7 @@ struct Case {
 
 std::string One(const std::string& fields) { return "{\"a\":{" + fields + "}}"; }
 
+// NOLINTNEXTLINE(readability-function-size): a table
 std::vector<Case> CorruptFiles() {
   const std::string good = R"("dtype":"F32","shape":[2],"data_offsets":[0,8])";
   const std::string types =

@@ -69,8 +69,8 @@ struct GroupFit {
 
   void SetGrid(float p, float* s, float* z) const {
     *s = (p * high - p * low) / static_cast<float>(options.maxq);
-    *z = low == -high ? static_cast<float>((options.maxq + 1) / 2)
-                      : __builtin_rintf(-(p * low) / *s) + 0.0f;
+    const int middle = (options.maxq + 1) / 2;
+    *z = low == -high ? static_cast<float>(middle) : __builtin_rintf(-(p * low) / *s) + 0.0f;
   }
 
   float Error(float s, float z) const {

@@ -135,7 +135,7 @@ struct Avx2Ops {
     const __m256d p = _mm256_set1_pd(pivot);
     const __m128 parts[4] = {_mm256_castps256_ps128(v.low), _mm256_extractf128_ps(v.low, 1),
                              _mm256_castps256_ps128(v.high), _mm256_extractf128_ps(v.high, 1)};
-    for (int i = 0; i < 4; ++i) {
+    for (int64_t i = 0; i < 4; ++i) {
       const __m256d d = _mm256_cvtps_pd(parts[i]);
       const __m256d term = _mm256_mul_pd(p, _mm256_mul_pd(d, d));
       _mm256_storeu_pd(sum + 4 * i, _mm256_add_pd(_mm256_loadu_pd(sum + 4 * i), term));

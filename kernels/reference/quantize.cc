@@ -42,8 +42,9 @@ Range RangeOf(const float* w, int64_t cols, const FitOptions& options) {
 // positive one.
 Grid GridOf(Range range, int maxq) {
   const float scale = (range.high - range.low) / static_cast<float>(maxq);
-  const float zero_point = range.low == -range.high ? static_cast<float>((maxq + 1) / 2)
-                                                    : std::rint(-range.low / scale) + 0.0f;
+  const int middle = (maxq + 1) / 2;
+  const float zero_point =
+      range.low == -range.high ? static_cast<float>(middle) : std::rint(-range.low / scale) + 0.0f;
   return {scale, zero_point};
 }
 
