@@ -27,7 +27,8 @@ Canceller::~Canceller() {
     MutexLock lock(&mu_);
     closing_ = true;
   }
-  pthread_kill(waiter_.native_handle(), SIGTERM);
+  // The thread takes it with sigwait.
+  pthread_kill(waiter_.native_handle(), SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread)
   waiter_.join();
   pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
 }

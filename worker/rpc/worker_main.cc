@@ -77,7 +77,10 @@ absl::Status RunUntilSignalled(AgentOptions options, const sigset_t& signals) {
     agent.Shutdown();
   });
   const absl::Status status = agent.Run();
-  if (!status.ok()) pthread_kill(signalled.native_handle(), SIGTERM);  // ends the wait
+  if (!status.ok()) {
+    // Ends the sigwait.
+    pthread_kill(signalled.native_handle(), SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread)
+  }
   signalled.join();
   return status;
 }
