@@ -52,4 +52,5 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace rondo
 
+// Memory that runs out ends the program. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) { return rondo::Main(argc, argv); }

@@ -88,6 +88,7 @@ absl::Status RunUntilSignalled(AgentOptions options, const sigset_t& signals) {
 }  // namespace
 }  // namespace rondo
 
+// Memory that runs out ends the program. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   CLI::App app("Offers this machine to a rondo coordinator, as one slot for ranks of jobs.",
                "rondo-worker");
