@@ -48,6 +48,8 @@ struct Fold {
     job->phases.clear();
     job->evaluations.clear();
     job->artifacts.clear();
+    job->training.reset();
+    job->training_result.reset();
   }
   void operator()(const PlanMade& made) const { job->plan = made.plan; }
   void operator()(const Progress& progress) const { job->progress[progress.rank] = progress; }
@@ -58,6 +60,9 @@ struct Fold {
   void operator()(const ArtifactsPublished& published) const {
     job->artifacts = published.artifacts;
   }
+  void operator()(const LayerClustered&) const {}
+  void operator()(const TrainingStep& step) const { job->training = step; }
+  void operator()(const TrainingFinished& finished) const { job->training_result = finished; }
 };
 
 }  // namespace
@@ -81,6 +86,8 @@ std::string PhaseName(Phase phase) {
     case Phase::kInitialise: return "INITIALISE";
     case Phase::kEvaluate: return "EVALUATE";
     case Phase::kExport: return "EXPORT";
+    case Phase::kFinetune: return "FINETUNE";
+    case Phase::kHarden: return "HARDEN";
   }
   return "?";
 }

@@ -26,7 +26,7 @@
 namespace rondo {
 
 enum class JobState { kQueued, kPlanning, kRunning, kRecovering, kSucceeded, kFailed, kCancelled };
-enum class Phase { kTeacher, kInitialise, kEvaluate, kExport };
+enum class Phase { kTeacher, kInitialise, kEvaluate, kExport, kFinetune, kHarden };
 
 std::string JobStateName(JobState state);  // "QUEUED"
 std::string PhaseName(Phase phase);        // "TEACHER"
@@ -86,6 +86,48 @@ struct LayerQuantized {
   std::vector<LinearReport> linears;
 };
 
+// The codebook of one linear layer (or of the several that share it) before training.
+struct ClusterReport {
+  std::string name;        // relative to the decoder layer
+  int64_t codes = 0;       // rows of the codebook
+  double distortion = 0;   // mean squared distance of a rounding variable from its codebook's
+  double flipped = 0;      // share of decisions that clustering changed
+  double share = 0;        // variables of the codebook a weight that uses it
+  int64_t iterations = 0;  // of k-means
+};
+
+struct LayerClustered {
+  int64_t layer = 0;
+  int rank = 0;
+  double seconds = 0;
+  std::vector<ClusterReport> linears;
+};
+
+// Where training stands. Not every step is reported; the last one is.
+struct TrainingStep {
+  int64_t step = 0;       // done so far
+  int64_t steps = 0;      // in all
+  std::string objective;  // "block", "e2e"
+  double loss = 0;        // mean a token of the steps since the former report
+  double divergence = 0;  // its part that is not the regulariser
+  double regulariser = 0;
+  double decided = 0;  // share of weights whose h(alpha) is within 0.05 of 0 or 1
+  double learning_rate = 0;
+  double tokens_per_second = 0;
+  double seconds_left = 0;
+};
+
+// Learned decisions became integer weights.
+struct TrainingFinished {
+  int64_t parameters = 0;      // trained
+  int64_t weights = 0;         // whose decisions they hold
+  double undecided = 0;        // share of weights, as TrainingStep::decided
+  double changed = 0;          // share of decisions that differ from those at the start
+  double soft_divergence = 0;  // a token, of the model with soft weights on the last windows
+  double hard_divergence = 0;  // the same after hardening
+  int64_t peak_bytes = 0;      // resident memory of this rank
+};
+
 enum class Severity { kInfo, kWarning };
 
 struct Note {
@@ -98,7 +140,8 @@ struct Evaluated {
   std::string set;
   bool quantized = false;  // false: the original model
   double perplexity = 0;
-  int64_t tokens = 0;  // predictions
+  int64_t tokens = 0;            // predictions
+  bool before_training = false;  // the quantized model that learned rounding starts from
 };
 
 struct ArtifactInfo {
@@ -113,8 +156,9 @@ struct ArtifactsPublished {
   std::vector<ArtifactInfo> artifacts;
 };
 
-using EventBody = std::variant<StateChanged, GangFormed, PlanMade, Progress, PhaseFinished,
-                               LayerQuantized, Note, Evaluated, ArtifactsPublished>;
+using EventBody =
+    std::variant<StateChanged, GangFormed, PlanMade, Progress, PhaseFinished, LayerQuantized, Note,
+                 Evaluated, ArtifactsPublished, LayerClustered, TrainingStep, TrainingFinished>;
 
 struct JobEvent {
   int64_t number = 0;  // 1, 2, ... within the job, without gaps; 0: not stored yet
@@ -139,6 +183,8 @@ struct Job {
   int64_t layers_quantized = 0;
   std::vector<PhaseFinished> phases;
   std::vector<Evaluated> evaluations;
+  std::optional<TrainingStep> training;             // the last one
+  std::optional<TrainingFinished> training_result;  // of the stage that holds the head
   std::vector<ArtifactInfo> artifacts;
   int64_t last_event = 0;
 };

@@ -2,18 +2,30 @@
 
 namespace rondo {
 
+const GptqSettings* GptqOf(const MethodSettings& method) {
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&method);
+  if (learned != nullptr && learned->init == RoundingInit::kGptq) return &learned->gptq;
+  return std::get_if<GptqSettings>(&method);
+}
+
 bool NeedsCalibration(const MethodSettings& method) {
-  return std::holds_alternative<GptqSettings>(method);
+  return std::holds_alternative<GptqSettings>(method) ||
+         std::holds_alternative<LearnedRoundingSettings>(method);
 }
 
 bool IsSequential(const MethodSettings& method) {
-  const auto* gptq = std::get_if<GptqSettings>(&method);
+  const GptqSettings* gptq = GptqOf(method);
   return gptq != nullptr && gptq->propagate == Propagate::kQuantized;
 }
 
 std::string MethodName(const MethodSettings& method) {
   if (std::holds_alternative<RtnSettings>(method)) return "rtn";
   if (std::holds_alternative<GptqSettings>(method)) return "gptq";
+  if (const auto* learned = std::get_if<LearnedRoundingSettings>(&method)) {
+    if (std::holds_alternative<DenseSettings>(learned->parameters)) return "adaround";
+    if (std::holds_alternative<LowRankSettings>(learned->parameters)) return "lora-round";
+    return "vqround";
+  }
   return "none";
 }
 

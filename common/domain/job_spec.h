@@ -55,7 +55,84 @@ struct GptqSettings {
   int64_t block_size = 128;  // columns whose updates are applied lazily together
 };
 
-using MethodSettings = std::variant<EvaluateOnly, RtnSettings, GptqSettings>;
+// VQRound (arXiv 2602.02151): blocks of `dim` decisions share `codes` rows of a codebook.
+enum class Clustering {
+  kL2,              // as the paper's code: some decisions flip before training starts
+  kLinf,            // assignment by the largest element error, centre by mid-range
+  kSignPreserving,  // within each pattern of decisions: none flips
+};
+enum class CodebookScope { kLinear, kLayer, kModel };  // what shares one codebook
+
+struct CodebookSettings {
+  int64_t dim = 8;
+  int64_t codes = 4096;
+  Clustering clustering = Clustering::kSignPreserving;
+  CodebookScope scope = CodebookScope::kLinear;
+  int64_t iterations = 25;   // of k-means, at most
+  double tolerance = 1e-3;   // it stops when the distortion falls by less than this share
+  double max_share = 0.125;  // `codes` is lowered until the codebook is no larger than this share
+                             // of the weights that use it
+};
+
+// AdaRound (arXiv 2004.10568): one variable a weight.
+struct DenseSettings {};
+
+// LoRA-rounding (CBQ, arXiv 2312.07950): a low-rank change of the starting variables.
+struct LowRankSettings {
+  int64_t rank = 5;
+};
+
+enum class RoundingInit { kRtn, kGptq };
+enum class RoundingStart {
+  kFractional,  // from the fractional parts, as the paper's code
+  kNearest,  // the initialisation's decisions, soft weights as near to the original as they allow
+};
+enum class RoundingForward {
+  kSoft,                     // h(alpha), as in the paper
+  kStraightThrough,          // the hard decision; h' backward, no regulariser
+  kSoftThenStraightThrough,  // the second for the last `straight_through_share` of the steps
+};
+enum class Objective {
+  kEndToEnd,           // distillation through the whole model
+  kBlock,              // each decoder layer against the original layer's output
+  kBlockThenEndToEnd,  // the first as a warm start of the second
+};
+enum class TrainingLoss { kDistillation, kLanguageModel };
+enum class LearningRateSchedule { kConstant, kLinear, kCosine };  // the latter two fall to 0
+
+struct TrainingSettings {
+  int64_t steps = 5000;
+  int64_t batch = 1;  // windows of the calibration data a step
+  Objective objective = Objective::kEndToEnd;
+  RoundingForward forward = RoundingForward::kStraightThrough;
+  double straight_through_share = 0.5;
+  TrainingLoss loss = TrainingLoss::kDistillation;
+  double temperature = 1.0;
+  ModelSource teacher;  // empty: the original model
+  int64_t top_k = 0;    // logits of the teacher that are kept; 0: its hidden states, exact
+  double learning_rate = 2e-2;
+  double warmup = 0;  // share of the steps over which the learning rate rises
+  LearningRateSchedule schedule = LearningRateSchedule::kConstant;
+  double round_weight = 0.01;  // of the regulariser, which only the soft forward has
+  double beta_start = 20;
+  double beta_end = 2;
+  double beta_hold = 0.1;          // share of the steps before beta falls and the regulariser acts
+  DType dtype = DType::kAuto;      // of the products; sums are float32
+  int64_t checkpoint_every = 100;  // steps; 0: none
+  int replicas = 0;                // of the pipeline, each on its share of the batch; 0: planned
+};
+
+// Decisions (up or down) of every linear layer, learned (docs/algorithms.md, sections 4 and 5).
+struct LearnedRoundingSettings {
+  std::variant<CodebookSettings, DenseSettings, LowRankSettings> parameters;
+  RoundingInit init = RoundingInit::kGptq;
+  GptqSettings gptq;  // of the initialisation
+  RoundingStart start = RoundingStart::kNearest;
+  TrainingSettings training;
+};
+
+using MethodSettings =
+    std::variant<EvaluateOnly, RtnSettings, GptqSettings, LearnedRoundingSettings>;
 
 // One corpus that perplexity is measured on, over windows that do not overlap.
 struct EvaluationSet {
@@ -93,6 +170,8 @@ struct JobSpec {
   std::vector<ExportFormat> exports = {ExportFormat::kCompressedTensors};
 };
 
+// The settings of the GPTQ that the method runs, alone or as an initialisation; null: none.
+const GptqSettings* GptqOf(const MethodSettings& method);
 // True when the method reads calibration data.
 bool NeedsCalibration(const MethodSettings& method);
 // True when a layer's statistics depend on the layers before it, so stages take turns.

@@ -16,9 +16,11 @@ struct StagePlan {
 };
 
 struct Plan {
-  std::vector<StagePlan> stages;  // by rank; contiguous, covering every decoder layer
-  bool sequential = false;        // stages take turns (propagate: quantized)
-  DType dtype = DType::kFloat32;  // what kAuto became
+  std::vector<StagePlan> stages;           // contiguous, covering every decoder layer
+  int replicas = 1;                        // of all stages; rank = replica * stages + stage
+  bool sequential = false;                 // stages take turns (propagate: quantized)
+  DType dtype = DType::kFloat32;           // what kAuto became
+  DType training_dtype = DType::kFloat32;  // likewise, of the products while training
   int64_t micro_batches = 0;
   int64_t wire_bytes = 0;       // activations between stages, the whole job
   double expected_seconds = 0;  // at the workers' stated matrix rate; 0 when not known

@@ -60,7 +60,7 @@ void Scheduler::Schedule() {
     if (fit == Fit::kWait) return;
     if (fit == Fit::kSkip) continue;
     idle.resize(stages);
-    Start(record, std::move(idle));
+    Start(record, idle);
   }
 }
 
@@ -87,7 +87,7 @@ absl::Status Scheduler::LoadFacts(JobRecord* record) {
   return absl::OkStatus();
 }
 
-void Scheduler::Start(JobRecord* record, std::vector<WorkerInfo> gang) {
+void Scheduler::Start(JobRecord* record, const std::vector<WorkerInfo>& gang) {
   if (const absl::Status started = StartGang(record, gang); !started.ok()) Fail(record, started);
 }
 

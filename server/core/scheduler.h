@@ -44,7 +44,7 @@ class Scheduler {
   enum class Fit { kStart, kSkip, kWait };
   Fit Fits(JobRecord* record, const std::vector<WorkerInfo>& idle, size_t* stages);
   // Moves the job on, or to FAILED with what is in the way.
-  void Start(JobRecord* record, std::vector<WorkerInfo> gang);
+  void Start(JobRecord* record, const std::vector<WorkerInfo>& gang);
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
   absl::Status LoadFacts(JobRecord* record);
   void StopOthers(JobRecord* record);

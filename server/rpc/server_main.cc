@@ -59,7 +59,7 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                    Server::Start({flags.listen, coordinator.get()}));
   LogInfo("server", "rondo-server listening on " + server->address());
-  const absl::Status end = WaitForEnd(signals, coordinator.get());
+  absl::Status end = WaitForEnd(signals, coordinator.get());
   LogInfo("server", "shutting down");
   server->Shutdown(kShutdownGrace);
   return end;

@@ -128,7 +128,7 @@ absl::Status Agent::Impl::Run() {
   absl::Duration pause = options_.first_pause;
   while (!ShutDown()) {
     bool attached = false;
-    const absl::Status status = Serve(&attached);
+    absl::Status status = Serve(&attached);
     if (ShutDown()) break;
     if (options_.exit_on_disconnect) return status;
     if (attached) pause = options_.first_pause;

@@ -76,7 +76,7 @@ absl::Status RunUntilSignalled(AgentOptions options, const sigset_t& signals) {
     sigwait(&signals, &signal);
     agent.Shutdown();
   });
-  const absl::Status status = agent.Run();
+  absl::Status status = agent.Run();
   if (!status.ok()) {
     // Ends the sigwait.
     pthread_kill(signalled.native_handle(), SIGTERM);  // NOLINT(bugprone-bad-signal-to-kill-thread)

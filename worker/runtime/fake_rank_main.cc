@@ -69,6 +69,7 @@ int RunAgent() {
 }  // namespace
 }  // namespace rondo
 
+// Memory that runs out ends the program. NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   return argc > 1 && std::string(argv[1]) == "agent" ? rondo::RunAgent() : rondo::RunRank();
 }
