@@ -30,4 +30,9 @@ struct Plan {
   std::vector<std::string> notes;  // sentences for the user
 };
 
+// Ranks of the gang.
+inline int WorldSize(const Plan& plan) {
+  return static_cast<int>(plan.stages.size()) * plan.replicas;
+}
+
 }  // namespace rondo

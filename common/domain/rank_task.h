@@ -19,7 +19,7 @@ struct RankTask {
   int64_t generation = 0;
   int rank = 0;
   JobSpec spec;
-  Plan plan;                 // world size = plan.stages.size()
+  Plan plan;                 // of WorldSize(plan) ranks
   std::string host;          // this rank's address for its peers
   std::string device;        // "cpu", "cuda:0"
   std::string artifact_dir;  // this job's; on a file system that coordinator and workers share

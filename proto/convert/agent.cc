@@ -81,9 +81,9 @@ absl::StatusOr<RankTask> FromProto(const v1::RankTask& proto) {
   task.rank = proto.rank();
   ASSIGN_OR_RETURN(task.spec, FromProto(proto.spec()));
   ASSIGN_OR_RETURN(task.plan, FromProto(proto.plan()));
-  if (task.rank < 0 || task.rank >= static_cast<int>(task.plan.stages.size())) {
+  if (task.rank < 0 || task.rank >= WorldSize(task.plan)) {
     return absl::InvalidArgumentError(absl::StrCat("rank ", task.rank, " is not one of the plan's ",
-                                                   task.plan.stages.size(), " stages"));
+                                                   WorldSize(task.plan), " ranks"));
   }
   task.host = proto.host();
   task.device = proto.device();

@@ -24,6 +24,36 @@ JobSpec FullSpec() {
   return spec;
 }
 
+LearnedRoundingSettings Learned() {
+  LearnedRoundingSettings learned;
+  learned.parameters =
+      CodebookSettings{3, 17, Clustering::kLinf, CodebookScope::kLayer, 0, 0.0, 0.25};
+  learned.init = RoundingInit::kRtn;
+  learned.gptq = {0.5, ActOrder::kStatic, Propagate::kFullPrecision, 16};
+  learned.start = RoundingStart::kFractional;
+  TrainingSettings& training = learned.training;
+  training.steps = 0;
+  training.batch = 6;
+  training.objective = Objective::kBlockThenEndToEnd;
+  training.forward = RoundingForward::kSoftThenStraightThrough;
+  training.straight_through_share = 0;
+  training.loss = TrainingLoss::kLanguageModel;
+  training.temperature = 0;
+  training.teacher.path = "/t";
+  training.top_k = 64;
+  training.learning_rate = 0;
+  training.warmup = 0.25;
+  training.schedule = LearningRateSchedule::kCosine;
+  training.round_weight = 0;
+  training.beta_start = 0;
+  training.beta_end = 1;
+  training.beta_hold = 0;
+  training.dtype = DType::kBFloat16;
+  training.checkpoint_every = 0;
+  training.replicas = 3;
+  return learned;
+}
+
 // Every field of the message differs from its default, so a field that a conversion forgets shows.
 template <typename Domain>
 void ExpectRoundTrip(const Domain& value) {
@@ -34,7 +64,18 @@ void ExpectRoundTrip(const Domain& value) {
 }
 
 std::vector<EventBody> AllBodies() {
-  Plan plan{{{0, 3, 100}, {3, 5, 200}}, true, DType::kFloat16, 6, 7, 8.5, 9, 10, 11, {"note"}};
+  const Plan plan{{{0, 3, 100}, {3, 5, 200}},
+                  2,
+                  true,
+                  DType::kFloat16,
+                  DType::kBFloat16,
+                  6,
+                  7,
+                  8.5,
+                  9,
+                  10,
+                  11,
+                  {"note"}};
   return {StateChanged{JobState::kFailed, absl::NotFoundError("gone")},
           GangFormed{4, {{WorkerId("w"), "h", "cuda:1"}}},
           PlanMade{plan},
@@ -42,8 +83,11 @@ std::vector<EventBody> AllBodies() {
           PhaseFinished{Phase::kEvaluate, 1, 2.5, 3e9},
           LayerQuantized{3, 1, 0.5, {{"mlp.up_proj", 0.1, 0.01, 4}}},
           Note{Severity::kWarning, -1, "careful"},
-          Evaluated{"wiki", true, 12.5, 100},
-          ArtifactsPublished{{{ExportFormat::kDense, "model.safetensors", 5, "ab"}}}};
+          Evaluated{"wiki", true, 12.5, 100, true},
+          ArtifactsPublished{{{ExportFormat::kDense, "model.safetensors", 5, "ab"}}},
+          LayerClustered{3, 1, 0.5, {{"mlp.up_proj", 128, 0.01, 0.02, 0.125, 9}}},
+          TrainingStep{3, 20, "e2e", 1.5, 1.25, 0.25, 0.5, 0.01, 900, 4.5},
+          TrainingFinished{100, 800, 0.25, 0.125, 1.5, 2.5, 1 << 20}};
 }
 
 TEST(ConvertTest, SpecRoundTrips) {
@@ -53,6 +97,91 @@ TEST(ConvertTest, SpecRoundTrips) {
   EXPECT_EQ(std::get<GptqSettings>(back->method).percdamp, 0.0);
   EXPECT_EQ(back->evaluation.sets[1].path, "/d");
   EXPECT_FALSE(back->grid.symmetric);
+}
+
+// Fields whose zero has a meaning, or is for Validate() to refuse, do not become their defaults.
+TEST(ConvertTest, LearnedRoundingRoundTrips) {
+  JobSpec spec = FullSpec();
+  spec.method = Learned();
+  ExpectRoundTrip(spec);
+  const auto proto = ToProto(spec).learned_rounding();
+  for (const google::protobuf::Message* message : std::vector<const google::protobuf::Message*>{
+           &proto, &proto.codebook(), &proto.training(), &proto.gptq()}) {
+    const auto* descriptor = message->GetDescriptor();
+    for (int i = 0; i < descriptor->field_count(); ++i) {
+      const auto* field = descriptor->field(i);
+      if (field->real_containing_oneof() != nullptr) continue;
+      EXPECT_TRUE(message->GetReflection()->HasField(*message, field)) << field->full_name();
+    }
+  }
+  const auto back = FromProto(ToProto(spec));
+  ASSERT_TRUE(back.ok());
+  const auto& learned = std::get<LearnedRoundingSettings>(back->method);
+  EXPECT_EQ(learned.training.steps, 0);
+  EXPECT_EQ(learned.training.objective, Objective::kBlockThenEndToEnd);
+  EXPECT_EQ(learned.training.teacher.path, "/t");
+  EXPECT_EQ(std::get<CodebookSettings>(learned.parameters).clustering, Clustering::kLinf);
+  for (const auto& parameters : {decltype(learned.parameters)(DenseSettings{}),
+                                 decltype(learned.parameters)(LowRankSettings{0})}) {
+    std::get<LearnedRoundingSettings>(spec.method).parameters = parameters;
+    ExpectRoundTrip(spec);
+    EXPECT_EQ(MethodName(FromProto(ToProto(spec))->method), MethodName(spec.method));
+  }
+  EXPECT_EQ(std::get<LowRankSettings>(
+                std::get<LearnedRoundingSettings>(FromProto(ToProto(spec))->method).parameters)
+                .rank,
+            0);
+}
+
+TEST(ConvertTest, AbsentLearnedRoundingSettingsAreTheDefaults) {
+  v1::JobSpec proto;
+  proto.mutable_learned_rounding()->mutable_codebook();
+  JobSpec defaults;
+  defaults.method = LearnedRoundingSettings{};
+  EXPECT_TRUE(MessageDifferencer::Equals(ToProto(*FromProto(proto)), ToProto(defaults)));
+}
+
+TEST(ConvertTest, RefusesUnknownLearnedRoundingEnums) {
+  const auto message = [](auto spoil) {
+    v1::JobSpec proto;
+    proto.mutable_learned_rounding()->mutable_codebook();
+    spoil(proto.mutable_learned_rounding());
+    const absl::Status status = FromProto(proto).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  const std::string unknown = " is 9, which this version does not know";
+  using Settings = v1::LearnedRoundingSettings*;
+  EXPECT_EQ(message([](Settings s) { s->set_init(static_cast<v1::RoundingInit>(9)); }),
+            "learned_rounding.init" + unknown);
+  EXPECT_EQ(message([](Settings s) { s->set_start(static_cast<v1::RoundingStart>(9)); }),
+            "learned_rounding.start" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_codebook()->set_clustering(static_cast<v1::Clustering>(9));
+            }),
+            "codebook.clustering" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_codebook()->set_scope(static_cast<v1::CodebookScope>(9));
+            }),
+            "codebook.scope" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_training()->set_objective(static_cast<v1::Objective>(9));
+            }),
+            "training.objective" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_training()->set_forward(static_cast<v1::RoundingForward>(9));
+            }),
+            "training.forward" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_training()->set_loss(static_cast<v1::TrainingLoss>(9));
+            }),
+            "training.loss" + unknown);
+  EXPECT_EQ(message([](Settings s) {
+              s->mutable_training()->set_schedule(static_cast<v1::LearningRateSchedule>(9));
+            }),
+            "training.schedule" + unknown);
+  EXPECT_EQ(message([](Settings s) { s->clear_parameters(); }),
+            "learned_rounding.parameters is not set; set one of codebook, dense, low_rank");
 }
 
 TEST(ConvertTest, ZeroesBecomeTheStatedDefaults) {
@@ -69,7 +198,7 @@ TEST(ConvertTest, ZeroesBecomeTheStatedDefaults) {
 TEST(ConvertTest, RefusesWhatItDoesNotKnow) {
   v1::JobSpec proto;
   EXPECT_EQ(FromProto(proto).status().message(),
-            "method is not set; set one of evaluate_only, rtn, gptq");
+            "method is not set; set one of evaluate_only, rtn, gptq, learned_rounding");
   proto.mutable_gptq()->set_act_order(static_cast<v1::ActOrder>(7));
   EXPECT_EQ(FromProto(proto).status().message(),
             "gptq.act_order is 7, which this version does not know");
@@ -110,12 +239,13 @@ TEST(ConvertTest, JobRoundTrips) {
   EXPECT_EQ(back->error, absl::NotFoundError("gone"));
   EXPECT_EQ(back->finished, absl::FromUnixMillis(1234567));
   EXPECT_EQ(back->progress.at(1).unit, "layers");
+  EXPECT_EQ(back->training->objective, "e2e");
+  EXPECT_EQ(back->training_result->weights, 800);
 }
 
 TEST(ConvertTest, TaskReportsAndWorkersRoundTrip) {
   RankTask task{JobId("j"), 2, 1, FullSpec(), {}, "h", "cpu", "/a"};
-  EXPECT_EQ(FromProto(ToProto(task)).status().message(),
-            "rank 1 is not one of the plan's 0 stages");
+  EXPECT_EQ(FromProto(ToProto(task)).status().message(), "rank 1 is not one of the plan's 0 ranks");
   task.plan.stages.resize(2);
   ExpectRoundTrip(task);
   ExpectRoundTrip(RankReport{RankListening{"h:1"}});

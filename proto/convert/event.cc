@@ -2,26 +2,14 @@
 
 #include <utility>
 
+#include "proto/convert/enums.h"
+#include "proto/convert/training.h"
+
 namespace rondo {
 namespace {
 
-// Enums whose values have the same names on both sides and follow UNSPECIFIED in the same order.
-template <typename Proto, typename Domain>
-Proto EnumToProto(Domain value) {
-  return static_cast<Proto>(static_cast<int>(value) + 1);
-}
-
-template <typename Domain>
-absl::StatusOr<Domain> EnumFromProto(const std::string& field, int value, Domain last) {
-  if (value < 1 || value > static_cast<int>(last) + 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, " is ", value, ", which this version does not know"));
-  }
-  return static_cast<Domain>(value - 1);
-}
-
 absl::StatusOr<Phase> PhaseFromProto(v1::Phase phase) {
-  return EnumFromProto("phase", phase, Phase::kExport);
+  return EnumFromProto("phase", phase, Phase::kHarden);
 }
 
 struct BodyToProto {
@@ -65,6 +53,15 @@ struct BodyToProto {
       *body->add_artifacts() = ToProto(artifact);
     }
   }
+  void operator()(const LayerClustered& clustered) const {
+    *proto->mutable_layer_clustered() = ToProto(clustered);
+  }
+  void operator()(const TrainingStep& step) const {
+    *proto->mutable_training_step() = ToProto(step);
+  }
+  void operator()(const TrainingFinished& finished) const {
+    *proto->mutable_training_finished() = ToProto(finished);
+  }
 };
 
 absl::StatusOr<EventBody> StateChangedFromProto(const v1::StateChanged& proto) {
@@ -101,6 +98,9 @@ absl::StatusOr<EventBody> BodyFromProto(const v1::JobEvent& proto) {
       ASSIGN_OR_RETURN(auto artifacts, ArtifactsFromProto(proto.artifacts_published().artifacts()));
       return ArtifactsPublished{std::move(artifacts)};
     }
+    case v1::JobEvent::kLayerClustered: return FromProto(proto.layer_clustered());
+    case v1::JobEvent::kTrainingStep: return FromProto(proto.training_step());
+    case v1::JobEvent::kTrainingFinished: return FromProto(proto.training_finished());
     case v1::JobEvent::BODY_NOT_SET: break;
   }
   return absl::InvalidArgumentError("event has no body that this version knows");
@@ -161,11 +161,13 @@ v1::Evaluated ToProto(const Evaluated& evaluated) {
   proto.set_quantized(evaluated.quantized);
   proto.set_perplexity(evaluated.perplexity);
   proto.set_tokens(evaluated.tokens);
+  proto.set_before_training(evaluated.before_training);
   return proto;
 }
 
 Evaluated FromProto(const v1::Evaluated& proto) {
-  return {proto.set(), proto.quantized(), proto.perplexity(), proto.tokens()};
+  return {proto.set(), proto.quantized(), proto.perplexity(), proto.tokens(),
+          proto.before_training()};
 }
 
 v1::LayerQuantized ToProto(const LayerQuantized& quantized) {

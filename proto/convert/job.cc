@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proto/convert/spec.h"
+#include "proto/convert/training.h"
 
 namespace rondo {
 
@@ -24,6 +25,8 @@ v1::Job ToProto(const Job& job) {
   for (const PhaseFinished& phase : job.phases) *proto.add_phases() = ToProto(phase);
   for (const Evaluated& evaluated : job.evaluations) *proto.add_evaluations() = ToProto(evaluated);
   for (const ArtifactInfo& artifact : job.artifacts) *proto.add_artifacts() = ToProto(artifact);
+  if (job.training) *proto.mutable_training() = ToProto(*job.training);
+  if (job.training_result) *proto.mutable_training_result() = ToProto(*job.training_result);
   proto.set_last_event(job.last_event);
   return proto;
 }
@@ -55,6 +58,8 @@ absl::StatusOr<Job> FromProto(const v1::Job& proto) {
     job.evaluations.push_back(FromProto(evaluated));
   }
   ASSIGN_OR_RETURN(job.artifacts, ArtifactsFromProto(proto.artifacts()));
+  if (proto.has_training()) job.training = FromProto(proto.training());
+  if (proto.has_training_result()) job.training_result = FromProto(proto.training_result());
   job.last_event = proto.last_event();
   return job;
 }

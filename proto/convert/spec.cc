@@ -1,56 +1,14 @@
 #include "proto/convert/spec.h"
 
+#include "proto/convert/enums.h"
+#include "proto/convert/method.h"
+
 namespace rondo {
 namespace {
 
 template <typename T>
 T OrDefault(T value, T default_value) {
   return value == T{} ? default_value : value;
-}
-
-absl::Status UnknownEnum(const std::string& field, int value) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, ", which this version does not know"));
-}
-
-v1::GptqSettings MethodToProto(const GptqSettings& gptq) {
-  v1::GptqSettings proto;
-  proto.set_percdamp(gptq.percdamp);
-  proto.set_act_order(gptq.act_order == ActOrder::kStatic ? v1::ACT_ORDER_STATIC
-                                                          : v1::ACT_ORDER_NONE);
-  proto.set_propagate(gptq.propagate == Propagate::kQuantized ? v1::PROPAGATE_QUANTIZED
-                                                              : v1::PROPAGATE_FULL_PRECISION);
-  proto.set_block_size(gptq.block_size);
-  return proto;
-}
-
-absl::StatusOr<MethodSettings> GptqFromProto(const v1::GptqSettings& proto) {
-  GptqSettings gptq;
-  if (proto.has_percdamp()) gptq.percdamp = proto.percdamp();
-  switch (proto.act_order()) {
-    case v1::ACT_ORDER_UNSPECIFIED:
-    case v1::ACT_ORDER_NONE: gptq.act_order = ActOrder::kNone; break;
-    case v1::ACT_ORDER_STATIC: gptq.act_order = ActOrder::kStatic; break;
-    default: return UnknownEnum("gptq.act_order", proto.act_order());
-  }
-  switch (proto.propagate()) {
-    case v1::PROPAGATE_FULL_PRECISION: gptq.propagate = Propagate::kFullPrecision; break;
-    case v1::PROPAGATE_UNSPECIFIED:
-    case v1::PROPAGATE_QUANTIZED: gptq.propagate = Propagate::kQuantized; break;
-    default: return UnknownEnum("gptq.propagate", proto.propagate());
-  }
-  gptq.block_size = OrDefault(proto.block_size(), gptq.block_size);
-  return gptq;
-}
-
-absl::StatusOr<MethodSettings> MethodFromProto(const v1::JobSpec& proto) {
-  switch (proto.method_case()) {
-    case v1::JobSpec::kEvaluateOnly: return EvaluateOnly{};
-    case v1::JobSpec::kRtn: return RtnSettings{};
-    case v1::JobSpec::kGptq: return GptqFromProto(proto.gptq());
-    case v1::JobSpec::METHOD_NOT_SET: break;
-  }
-  return absl::InvalidArgumentError("method is not set; set one of evaluate_only, rtn, gptq");
 }
 
 EvaluationSpec EvaluationFromProto(const v1::EvaluationSpec& proto) {
@@ -125,11 +83,7 @@ v1::JobSpec ToProto(const JobSpec& spec) {
   proto.mutable_grid()->set_bits(spec.grid.bits);
   proto.mutable_grid()->set_group_size(spec.grid.group_size);
   proto.mutable_grid()->set_asymmetric(!spec.grid.symmetric);
-  if (std::holds_alternative<EvaluateOnly>(spec.method)) proto.mutable_evaluate_only();
-  if (std::holds_alternative<RtnSettings>(spec.method)) proto.mutable_rtn();
-  if (const auto* gptq = std::get_if<GptqSettings>(&spec.method)) {
-    *proto.mutable_gptq() = MethodToProto(*gptq);
-  }
+  MethodToProto(spec.method, &proto);
   proto.set_dtype(ToProto(spec.compute.dtype));
   proto.set_threads_per_rank(spec.compute.threads_per_rank);
   proto.set_micro_batch(spec.compute.micro_batch);
