@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/api/codebook.h"
+#include "kernels/api/distill.h"
 #include "kernels/api/elementwise.h"
 #include "kernels/api/gptq_block.h"
 #include "kernels/api/pack.h"
@@ -30,6 +32,14 @@ struct HostBackend {
   SiluMulFn<uint16_t>* silu_mul_bf16;
   RotateFn<float>* rotate;
   RotateFn<uint16_t>* rotate_bf16;
+  DequantizeCodebookFn<float>* dequantize_codebook;
+  DequantizeCodebookFn<uint16_t>* dequantize_codebook_bf16;
+  CodebookGradientFn<float>* codebook_gradient;
+  CodebookGradientFn<uint16_t>* codebook_gradient_bf16;
+  NearestL2Fn* nearest_l2;
+  NearestLinfFn* nearest_linf;
+  DistillFn<float>* distill;
+  DistillFn<uint16_t>* distill_bf16;
 };
 
 const HostBackend& Reference();

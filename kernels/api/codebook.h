@@ -4,7 +4,8 @@
 //
 // Weights in row-major order are cut into blocks of `dim`; cols % dim == 0, so no block crosses a
 // row when a layer is passed whole; group_size may cut through a block. Rows are independent in
-// DequantizeCodebook. No allocation, no state; every backend gives the same bits.
+// DequantizeCodebook. No allocation, no state; every backend gives the same bits. Inputs are
+// finite, products below 1e37 in magnitude.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +20,22 @@ inline constexpr int64_t kMaxCodebookDim = 16;
 inline constexpr int kBaseOffset = 2;
 
 struct CodebookView {
-  Matrix<const uint8_t> base;       // [rows, cols], 0..maxq + 3
+  Matrix<const uint8_t> base;       // [rows, cols], 0..maxq + 3 <= 255
   const uint16_t* codes = nullptr;  // [rows * cols / dim]; base.stride == cols is REQUIRED
   const float* rounding = nullptr;  // [K, dim], within [0, 1]
-  int64_t dim = 8;                  // 1..kMaxCodebookDim; 8 is the fast one
+  int64_t dim = 8;                  // 1..kMaxCodebookDim; 8 is the fast one (see below)
   GridView grid;                    // of these rows
 };
+// dim == 8 is fast where cols and group_size are multiples of 8; the rest runs the plain loops.
 
 // out: [rows, cols]; T float, or uint16_t for the bits of a bfloat16 (rounded half to even).
 template <typename T>
 using DequantizeCodebookFn = void(const CodebookView& layer, Matrix<T> out);
 
-// sum[code][d] += dw * scale * [0 <= base + r <= maxq] for every weight, in row-major order, as
-// fused multiply-add fma(dw, scale, sum). dw: [rows, cols], the gradient with respect to the
-// weights (T as above); sum: [K, dim]. Callers that split rows give each part its own sum and add
-// the parts in a fixed order.
+// sum[code][d] += dw * scale for every weight with 0 <= base + r <= maxq (the float32 sum), in
+// row-major order, as fused multiply-add fma(dw, scale, sum); the other weights leave it alone. dw:
+// [rows, cols], the gradient with respect to the weights (T as above); sum: [K, dim]. Callers that
+// split rows give each part its own sum and add the parts in a fixed order.
 template <typename T>
 using CodebookGradientFn = void(const CodebookView& layer, Matrix<const T> dw, float* sum);
 
@@ -43,15 +45,16 @@ struct Nearest {
   int64_t count = 0;
   const float* centres = nullptr;  // [dim, stride]: centre k is column k
   int64_t stride = 0;              // a multiple of 16, >= centre_count
-  int64_t centre_count = 0;
+  int64_t centre_count = 0;        // 1..2^24
   // L2 only: |c|^2 / 2 of each centre, [stride]; +infinity beyond centre_count.
   const float* half_norms = nullptr;
-  int64_t dim = 8;
+  int64_t dim = 8;            // 1..kMaxCodebookDim; 8 is the fast one
   int32_t* index = nullptr;   // out: [count]
   float* distance = nullptr;  // out: [count]; squared Euclidean (at least 0), or largest element
 };
 // By half_norms[k] - x . c_k, the dot product in order of d with fused multiply-adds
-// fma(-x_d, c_kd, sum); distance = 2 * least + |x|^2.
+// fma(-x_d, c_kd, sum), from half_norms[k]; distance = max(0, 2 * least + |x|^2), |x|^2 in order of
+// d with fused multiply-adds from 0.
 using NearestL2Fn = void(const Nearest& args);
 // By max_d |x_d - c_kd|.
 using NearestLinfFn = void(const Nearest& args);

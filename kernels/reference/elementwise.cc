@@ -1,27 +1,12 @@
-#include <bit>
 #include <cmath>
-#include <type_traits>
 
+#include "kernels/reference/bf16.h"
 #include "kernels/reference/exp.h"
 #include "kernels/reference/float_ops.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::reference {
 namespace {
-
-float Widen(float v) { return v; }
-float Widen(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-template <typename T>
-T Narrow(float v) {
-  if constexpr (std::is_same_v<T, float>) {
-    return v;
-  } else {
-    if (std::isnan(v)) return 0x7fc0;
-    const auto bits = std::bit_cast<uint32_t>(v);
-    return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-  }
-}
 
 template <typename T>
 float Round(float v) {

@@ -19,6 +19,14 @@ const HostBackend& Reference() {
       .silu_mul_bf16 = reference::SiluMul<uint16_t>,
       .rotate = reference::Rotate<float>,
       .rotate_bf16 = reference::Rotate<uint16_t>,
+      .dequantize_codebook = reference::DequantizeCodebook<float>,
+      .dequantize_codebook_bf16 = reference::DequantizeCodebook<uint16_t>,
+      .codebook_gradient = reference::CodebookGradient<float>,
+      .codebook_gradient_bf16 = reference::CodebookGradient<uint16_t>,
+      .nearest_l2 = reference::NearestL2,
+      .nearest_linf = reference::NearestLinf,
+      .distill = reference::Distill<float>,
+      .distill_bf16 = reference::Distill<uint16_t>,
   };
   return kReference;
 }

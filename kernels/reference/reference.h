@@ -21,5 +21,13 @@ template <typename T>
 void SiluMul(Matrix<T> gate, Matrix<const T> up);
 template <typename T>
 void Rotate(const Rotation<T>& rotation);
+template <typename T>
+void DequantizeCodebook(const CodebookView& layer, Matrix<T> out);
+template <typename T>
+void CodebookGradient(const CodebookView& layer, Matrix<const T> dw, float* sum);
+NearestL2Fn NearestL2;
+NearestLinfFn NearestLinf;
+template <typename T>
+void Distill(Matrix<const T> teacher, Matrix<T> student, float temperature, double* loss);
 
 }  // namespace rondo::kernels::reference
