@@ -9,4 +9,12 @@ namespace rondo {
 // Returns [batch, seq, kv_heads * group * dim]. Scores are scaled by 1 / sqrt(dim).
 at::Tensor CausalAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
+struct AttentionGradients {
+  at::Tensor q, k, v;
+};
+// From the gradient of what CausalAttention returns. On the CPU; elsewhere torch's own attention
+// records itself.
+AttentionGradients CausalAttentionBackward(const at::Tensor& out, const at::Tensor& q,
+                                           const at::Tensor& k, const at::Tensor& v);
+
 }  // namespace rondo

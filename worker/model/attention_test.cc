@@ -34,6 +34,32 @@ TEST(AttentionTest, EqualsItsDefinition) {
   }
 }
 
+TEST(AttentionTest, BackwardEqualsAutogradOfTheDefinition) {
+  at::manual_seed(3);
+  for (int64_t seq : {1, 63, 65, 200}) {
+    for (int64_t group : {1, 3}) {
+      std::vector<at::Tensor> leaves = {at::randn({2, 3, seq, group, 16}) * 3,
+                                        at::randn({2, 3, seq, 16}),
+                                        at::randn({2, seq, 3, 16}).transpose(1, 2)};
+      const at::Tensor plain = CausalAttention(leaves[0], leaves[1], leaves[2]);
+      std::vector<at::Tensor> wide;
+      for (at::Tensor& leaf : leaves) {
+        wide.push_back(leaf.to(at::kDouble).requires_grad_());
+        leaf.requires_grad_();
+      }
+      const at::Tensor out = at::randn({2, seq, 3 * group * 16});
+      Expected(wide[0], wide[1], wide[2]).backward(out.to(at::kDouble));
+      const at::Tensor recorded = CausalAttention(leaves[0], leaves[1], leaves[2]);
+      EXPECT_TRUE(at::equal(recorded.detach(), plain));
+      recorded.backward(out);
+      for (int i : {0, 1, 2}) {
+        EXPECT_TRUE(at::allclose(leaves[i].grad().to(at::kDouble), wide[i].grad(), 1e-4, 1e-5))
+            << seq << " " << group << " " << i;
+      }
+    }
+  }
+}
+
 TEST(AttentionTest, BFloat16StaysClose) {
   at::manual_seed(2);
   const at::Tensor q = at::randn({1, 2, 130, 2, 64}).to(at::kBFloat16);

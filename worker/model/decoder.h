@@ -2,7 +2,10 @@
 // (llama.cc); MakeStage chooses by config.model_type.
 //
 // Ownership: a Stage owns its weights; the checkpoint is read in Load and not kept. Not
-// thread-safe. Nothing records gradients; torch's exceptions end as a Status.
+// thread-safe. Torch's exceptions end as a Status.
+//
+// Passes record gradients as torch does: with grad mode on, from what requires one. Weights loaded
+// within torch's inference mode cannot take part in that; load such a stage outside it.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +28,19 @@ class InputObserver {
   virtual absl::Status OnInput(int input, const at::Tensor& x) = 0;  // x: [tokens, in]
 };
 
+// Multiplies by a weight that is not kept as a matrix, as a student's in training is not.
+class LinearProduct {
+ public:
+  virtual ~LinearProduct() = default;
+  // x: [..., in], which may require a gradient -> x weight^T, a new tensor [..., out].
+  virtual at::Tensor Multiply(const at::Tensor& x) = 0;
+};
+
 // The weight and optional bias (undefined: none) of one linear layer; y = x weight^T + bias.
 struct Linear {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out]
+  at::Tensor weight;                 // [out, in]
+  at::Tensor bias;                   // [out]
+  LinearProduct* product = nullptr;  // unless null, in place of weight; outlives its use
 };
 
 class DecoderLayer {
@@ -51,6 +63,7 @@ struct StageRange {
   int64_t end_layer = 0;
   bool embedding = false;  // this stage turns tokens into hidden states
   bool head = false;       // this stage turns hidden states into logits
+  bool linears = true;     // false: weights of the layers' linears are left undefined
 };
 
 class Stage {
@@ -60,9 +73,13 @@ class Stage {
   virtual at::ScalarType dtype() const = 0;  // of weights and activations
   // tokens: [batch, seq] int64. REQUIRES: range.embedding.
   virtual absl::StatusOr<at::Tensor> Embed(const at::Tensor& tokens) const = 0;
-  // hidden: [..., hidden] after the last layer -> logits [..., vocab] (final norm, head).
-  // REQUIRES: range.head.
-  virtual absl::StatusOr<at::Tensor> Logits(const at::Tensor& hidden) const = 0;
+  // hidden: [..., hidden] after the last layer -> what the head multiplies, [..., in] (final norm,
+  // output projection). REQUIRES: range.head.
+  virtual absl::StatusOr<at::Tensor> FinalHidden(const at::Tensor& hidden) const = 0;
+  // [vocab, in]. REQUIRES: range.head.
+  virtual const at::Tensor& head() const = 0;
+  // hidden: [..., hidden] after the last layer -> logits [..., vocab]. REQUIRES: range.head.
+  absl::StatusOr<at::Tensor> Logits(const at::Tensor& hidden) const;
 };
 
 // Loads the range's weights as `dtype` on `device`. INVALID_ARGUMENT names a tensor that is

@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 
 #include "kernels/api/backend.h"
+#include "worker/model/autograd.h"
 
 namespace rondo {
 namespace {
@@ -64,21 +65,23 @@ void SiluMulWith(kernels::SiluMulFn<T>* kernel, const at::Tensor& gate, const at
   });
 }
 
-// The rows of out, [batch * heads * seq, group * head_dim], are split; those of one head of one
-// sample go together.
+// x, out: [batch, heads, seq, group, head_dim], the last two dimensions contiguous. Heads of all
+// samples and their positions are split; positions of one head go together.
 template <typename T>
-void RotateWith(kernels::RotateFn<T>* kernel, const at::Tensor& x, const at::Tensor& cos,
-                const at::Tensor& sin, const at::Tensor& out) {
-  const int64_t seq = x.size(1), heads = x.size(2), dim = x.size(4), width = x.size(3) * dim;
+void RotateWith(kernels::RotateFn<T>* kernel, const at::Tensor& x, const at::Tensor& out,
+                const at::Tensor& cos, const at::Tensor& sin) {
+  const int64_t heads = x.size(1), seq = x.size(2), dim = x.size(4), width = x.size(3) * dim;
   const T *from = Data<const T>(x), *c = Data<const T>(cos), *s = Data<const T>(sin);
   T* to = Data<T>(out);
+  const auto offset = [heads](const at::Tensor& t, int64_t head, int64_t position) {
+    return head / heads * t.stride(0) + head % heads * t.stride(1) + position * t.stride(2);
+  };
   ForRows(x.size(0) * heads * seq, width, [&](int64_t begin, int64_t end) {
     while (begin < end) {
       const int64_t head = begin / seq, position = begin % seq;
       const int64_t rows = std::min(end - begin, seq - position);
-      const int64_t token = head / heads * seq + position;
-      kernel({.x = {from + (token * heads + head % heads) * width, rows, width, heads * width},
-              .out = {to + begin * width, rows, width, width},
+      kernel({.x = {from + offset(x, head, position), rows, width, x.stride(2)},
+              .out = {to + offset(out, head, position), rows, width, out.stride(2)},
               .cos = c + position * (dim / 2),
               .sin = s + position * (dim / 2),
               .head_dim = dim});
@@ -87,9 +90,32 @@ void RotateWith(kernels::RotateFn<T>* kernel, const at::Tensor& x, const at::Ten
   });
 }
 
+void RotateInto(const at::Tensor& x, const at::Tensor& out, const at::Tensor& cos,
+                const at::Tensor& sin) {
+  if (HasKernel(x)) {
+    return x.scalar_type() == at::kFloat ? RotateWith(kernels::Cpu().rotate, x, out, cos, sin)
+                                         : RotateWith(kernels::Cpu().rotate_bf16, x, out, cos, sin);
+  }
+  const int64_t half = x.size(4) / 2;
+  const at::Tensor first = x.narrow(-1, 0, half), second = x.narrow(-1, half, half);
+  at::Tensor out_first = out.narrow(-1, 0, half), out_second = out.narrow(-1, half, half);
+  at::mul_out(out_first, first, cos).addcmul_(second, sin, -1);
+  at::mul_out(out_second, second, cos).addcmul_(first, sin);
+}
+
+// 1 / sqrt(mean(x^2) + eps) over the last dimension, which stays as 1.
+at::Tensor RmsScale(const at::Tensor& x32, double eps) {
+  return at::linalg_vector_norm(x32, 2, at::IntArrayRef{-1}, true)
+      .square_()
+      .div_(x32.size(-1))
+      .add_(eps)
+      .rsqrt_();
+}
+
 }  // namespace
 
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  if (Records(x)) return RecordedRmsNorm(x, weight, eps);
   if (HasKernel(x)) {
     const at::Tensor in = x.contiguous(), w = weight.contiguous();
     const at::Tensor out = at::empty_like(in);
@@ -101,12 +127,20 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
     return out;
   }
   const at::Tensor x32 = x.to(at::kFloat);
-  const at::Tensor mean_square =
-      at::linalg_vector_norm(x32, 2, at::IntArrayRef{-1}, true).square_().div_(x.size(-1));
-  return x32.mul(mean_square.add_(eps).rsqrt_()).to(x.scalar_type()).mul_(weight);
+  return x32.mul(RmsScale(x32, eps)).to(x.scalar_type()).mul_(weight);
+}
+
+// With r the scale of a row and g = out * weight: r g - x r^3 mean(g x).
+at::Tensor RmsNormBackward(const at::Tensor& out, const at::Tensor& x, const at::Tensor& weight,
+                           double eps) {
+  const at::Tensor x32 = x.to(at::kFloat), scale = RmsScale(x32, eps);
+  const at::Tensor g = out.to(at::kFloat).mul(weight);
+  const at::Tensor along = g.mul(x32).mean(at::IntArrayRef{-1}, true).mul_(scale.pow(3));
+  return g.mul(scale).addcmul_(x32, along, -1).to(x.scalar_type());
 }
 
 at::Tensor SiluMul(at::Tensor gate, const at::Tensor& up) {
+  if (Records(gate) || Records(up)) return RecordedSiluMul(gate, up);
   if (!HasKernel(gate)) return at::silu_(gate).mul_(up);
   gate = gate.contiguous();
   if (gate.scalar_type() == at::kFloat) {
@@ -117,25 +151,21 @@ at::Tensor SiluMul(at::Tensor gate, const at::Tensor& up) {
   return gate;
 }
 
+std::pair<at::Tensor, at::Tensor> SiluMulBackward(const at::Tensor& out, const at::Tensor& gate,
+                                                  const at::Tensor& up) {
+  return {at::silu_backward(out.mul(up), gate), at::silu(gate).mul_(out)};
+}
+
 at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const int64_t half = x.size(4) / 2;
+  if (Records(x)) return RecordedRotate(x, cos, sin);
   at::Tensor out = at::empty({x.size(0), x.size(2), x.size(1), x.size(3), x.size(4)}, x.options());
-  if (HasKernel(x)) {
-    const at::Tensor in = x.contiguous();
-    if (x.scalar_type() == at::kFloat) {
-      RotateWith(kernels::Cpu().rotate, in, cos, sin, out);
-    } else {
-      RotateWith(kernels::Cpu().rotate_bf16, in, cos, sin, out);
-    }
-    return out;
-  }
-  const at::Tensor heads_first = x.transpose(1, 2);
-  const at::Tensor first = heads_first.narrow(-1, 0, half);
-  const at::Tensor second = heads_first.narrow(-1, half, half);
-  at::Tensor out_first = out.narrow(-1, 0, half);
-  at::Tensor out_second = out.narrow(-1, half, half);
-  at::mul_out(out_first, first, cos).addcmul_(second, sin, -1);
-  at::mul_out(out_second, second, cos).addcmul_(first, sin);
+  RotateInto(x.contiguous().transpose(1, 2), out, cos, sin);
+  return out;
+}
+
+at::Tensor RotateBack(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+  at::Tensor out = at::empty({x.size(0), x.size(2), x.size(1), x.size(3), x.size(4)}, x.options());
+  RotateInto(x.contiguous(), out.transpose(1, 2), cos, sin.neg());
   return out;
 }
 

@@ -51,6 +51,48 @@ TEST_P(ElementwiseTensorTest, RotateEqualsItsFormula) {
   ExpectNear(Rotate(x, cos, sin), want);
 }
 
+// Gradients against torch's own, of the formula in float64.
+TEST_P(ElementwiseTensorTest, RmsNormBackwardEqualsAutograd) {
+  const at::Tensor x = Normal({2, 37, 50}), weight = Normal({50}), out = Normal({2, 37, 50});
+  const at::Tensor wide = x.to(at::kDouble).requires_grad_();
+  (wide * (wide.square().mean(-1, true) + 0.1).rsqrt() * weight.to(at::kDouble))
+      .backward(out.to(at::kDouble));
+  const at::Tensor leaf = x.clone().requires_grad_(), y = RmsNorm(leaf, weight, 0.1);
+  EXPECT_TRUE(at::equal(y.detach(), RmsNorm(x, weight, 0.1)));
+  y.backward(out);
+  ExpectNear(leaf.grad(), wide.grad());
+}
+
+TEST_P(ElementwiseTensorTest, SiluMulBackwardEqualsAutograd) {
+  const at::Tensor gate = Normal({2, 37, 50}) * 5, up = Normal({2, 37, 50}),
+                   out = Normal({2, 37, 50});
+  const at::Tensor wide_gate = gate.to(at::kDouble).requires_grad_();
+  const at::Tensor wide_up = up.to(at::kDouble).requires_grad_();
+  (wide_gate * wide_gate.sigmoid() * wide_up).backward(out.to(at::kDouble));
+  const at::Tensor g = gate.clone().requires_grad_(), u = up.clone().requires_grad_();
+  const at::Tensor y = SiluMul(g, u);
+  EXPECT_TRUE(at::equal(y.detach(), SiluMul(gate.clone(), up)));
+  y.backward(out);
+  ExpectNear(g.grad(), wide_gate.grad());
+  ExpectNear(u.grad(), wide_up.grad());
+}
+
+TEST_P(ElementwiseTensorTest, RotateBackwardEqualsAutograd) {
+  const at::Tensor x = Normal({2, 37, 3, 2, 10}), out = Normal({2, 3, 37, 2, 10});
+  const at::Tensor angles = at::randn({37, 1, 5});
+  const at::Tensor cos = angles.cos().to(GetParam()), sin = angles.sin().to(GetParam());
+  const at::Tensor c = cos.to(at::kDouble), s = sin.to(at::kDouble);
+  const at::Tensor wide = x.to(at::kDouble).requires_grad_();
+  const std::vector<at::Tensor> halves = wide.transpose(1, 2).chunk(2, -1);
+  at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1)
+      .backward(out.to(at::kDouble));
+  const at::Tensor leaf = x.clone().requires_grad_(), y = Rotate(leaf, cos, sin);
+  EXPECT_TRUE(at::equal(y.detach(), Rotate(x, cos, sin)));
+  y.backward(out);
+  ExpectNear(leaf.grad(), wide.grad());
+  ExpectNear(RotateBack(Rotate(x, cos, sin), cos, sin), x.to(at::kDouble));
+}
+
 TEST_P(ElementwiseTensorTest, ThreadsDoNotChangeTheResult) {
   const at::Tensor x = Normal({3, 211, 192}), weight = Normal({192});
   const at::Tensor angles = at::randn({211, 1, 16}).to(GetParam());

@@ -3,12 +3,12 @@
 #include <utility>
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include "worker/model/attention.h"
 #include "worker/model/catch_torch.h"
 #include "worker/model/elementwise.h"
 #include "worker/model/families.h"
+#include "worker/model/linear.h"
 #include "worker/model/rotary.h"
 
 namespace rondo {
@@ -17,16 +17,6 @@ namespace {
 // Places in ModelLayout::linears, and the inputs they read (LinearLayout::input).
 enum LinearIndex { kQ, kK, kV, kO, kGate, kUp, kDown };
 enum LinearInput { kAttentionInput, kOutputInput, kMlpInput, kDownInput };
-
-at::Tensor ApplyLinear(const Linear& linear, const at::Tensor& x) {
-  return linear.bias.defined() ? at::linear(x, linear.weight, linear.bias)
-                               : at::linear(x, linear.weight);
-}
-
-absl::Status Observe(InputObserver* observer, int input, const at::Tensor& x) {
-  if (observer == nullptr) return absl::OkStatus();
-  return observer->OnInput(input, x.reshape({-1, x.size(-1)}));
-}
 
 class LlamaLayer final : public DecoderLayer {
  public:
@@ -42,7 +32,6 @@ class LlamaLayer final : public DecoderLayer {
   absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
                                      InputObserver* observer) const override {
     return CatchTorch("decoder layer", [&]() -> absl::StatusOr<at::Tensor> {
-      const at::NoGradGuard no_grad;
       ASSIGN_OR_RETURN(const at::Tensor attended, Attend(hidden, observer));
       return FeedForward(attended, observer);
     });
@@ -64,7 +53,7 @@ class LlamaLayer final : public DecoderLayer {
     const int64_t kv = config_.num_kv_heads;
     return CausalAttention(rotary_->Apply(q, config_.num_heads / kv),
                            rotary_->Apply(k, 1).squeeze(3),
-                           v.view({v.size(0), v.size(1), kv, config_.head_dim}).transpose(1, 2));
+                           v.reshape({v.size(0), v.size(1), kv, config_.head_dim}).transpose(1, 2));
   }
 
   // hidden + down_proj(silu(gate_proj(x)) * up_proj(x)), x = norm(hidden)
@@ -91,17 +80,15 @@ class LlamaStage final : public Stage {
 
   absl::StatusOr<at::Tensor> Embed(const at::Tensor& tokens) const override {
     return CatchTorch("embedding", [&]() -> absl::StatusOr<at::Tensor> {
-      const at::NoGradGuard no_grad;
       return at::embedding(embedding_, tokens.to(embedding_.device()));
     });
   }
 
-  absl::StatusOr<at::Tensor> Logits(const at::Tensor& hidden) const override {
-    return CatchTorch("output head", [&]() -> absl::StatusOr<at::Tensor> {
-      const at::NoGradGuard no_grad;
-      return at::linear(RmsNorm(hidden, norm_, eps_), head_);
-    });
+  absl::StatusOr<at::Tensor> FinalHidden(const at::Tensor& hidden) const override {
+    return CatchTorch("final norm",
+                      [&]() -> absl::StatusOr<at::Tensor> { return RmsNorm(hidden, norm_, eps_); });
   }
+  const at::Tensor& head() const override { return head_; }
 
   absl::Status LoadEnds(const WeightReader& weights, const ModelConfig& config,
                         const StageRange& range) {
@@ -122,8 +109,8 @@ class LlamaStage final : public Stage {
   }
 
   absl::Status LoadLayer(const WeightReader& weights, const ModelConfig& config, int64_t index,
-                         std::shared_ptr<Rotary> rotary) {
-    ASSIGN_OR_RETURN(std::vector<Linear> linears, weights.ReadLinears(index));
+                         bool with_linears, std::shared_ptr<Rotary> rotary) {
+    ASSIGN_OR_RETURN(std::vector<Linear> linears, weights.ReadLinears(index, with_linears));
     ASSIGN_OR_RETURN(at::Tensor input_norm, weights.ReadOther(index, "input_layernorm.weight"));
     ASSIGN_OR_RETURN(at::Tensor mlp_norm,
                      weights.ReadOther(index, "post_attention_layernorm.weight"));
@@ -148,7 +135,7 @@ absl::StatusOr<std::unique_ptr<Stage>> MakeLlamaStage(const WeightReader& weight
   RETURN_IF_ERROR(stage->LoadEnds(weights, config, range));
   const auto rotary = std::make_shared<Rotary>(config, weights.dtype(), weights.device());
   for (int64_t layer = range.first_layer; layer < range.end_layer; ++layer) {
-    RETURN_IF_ERROR(stage->LoadLayer(weights, config, layer, rotary));
+    RETURN_IF_ERROR(stage->LoadLayer(weights, config, layer, range.linears, rotary));
   }
   return stage;
 }

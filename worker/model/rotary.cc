@@ -3,6 +3,7 @@
 #include <numbers>
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 
 #include "worker/model/elementwise.h"
 
@@ -33,6 +34,8 @@ Rotary::Rotary(const ModelConfig& config, at::ScalarType dtype, at::Device devic
 
 void Rotary::Prepare(int64_t seq) {
   if (cos_.defined() && cos_.size(0) == seq) return;
+  // The tables outlive the pass that asks for them first, and a later one may record gradients.
+  const c10::InferenceMode normal(false);
   const at::Tensor angles =
       at::outer(at::arange(seq, frequencies_.options()), frequencies_).unsqueeze(1);
   cos_ = angles.cos().to(dtype_);
@@ -42,7 +45,7 @@ void Rotary::Prepare(int64_t seq) {
 at::Tensor Rotary::Apply(const at::Tensor& x, int64_t group) {
   const int64_t heads = x.size(2) / (group * head_dim_);
   Prepare(x.size(1));
-  return Rotate(x.view({x.size(0), x.size(1), heads, group, head_dim_}), cos_, sin_);
+  return Rotate(x.reshape({x.size(0), x.size(1), heads, group, head_dim_}), cos_, sin_);
 }
 
 }  // namespace rondo

@@ -1,6 +1,8 @@
 #include <functional>
 #include <map>
 
+#include <ATen/ATen.h>
+
 #include "worker/model/catch_torch.h"
 #include "worker/model/decoder.h"
 #include "worker/model/families.h"
@@ -17,6 +19,12 @@ const std::map<std::string, MakeStage>& Families() {
 }
 
 }  // namespace
+
+absl::StatusOr<at::Tensor> Stage::Logits(const at::Tensor& hidden) const {
+  ASSIGN_OR_RETURN(const at::Tensor x, FinalHidden(hidden));
+  return CatchTorch("output head",
+                    [&]() -> absl::StatusOr<at::Tensor> { return at::linear(x, head()); });
+}
 
 absl::StatusOr<std::unique_ptr<Stage>> LoadStage(const Checkpoint& checkpoint,
                                                  const ModelConfig& config, const StageRange& range,

@@ -81,12 +81,14 @@ absl::StatusOr<at::Tensor> WeightReader::ReadOther(int64_t layer,
   return absl::InternalError(absl::StrCat("the layout of a decoder layer has no ", relative));
 }
 
-absl::StatusOr<std::vector<Linear>> WeightReader::ReadLinears(int64_t layer) const {
+absl::StatusOr<std::vector<Linear>> WeightReader::ReadLinears(int64_t layer, bool weights) const {
   std::vector<Linear> linears;
   for (const LinearLayout& l : layout_.linears) {
     const std::string name = FullName(layout_, layer, l.name);
     Linear linear;
-    ASSIGN_OR_RETURN(linear.weight, Read(name + ".weight", {l.out, l.in}));
+    if (weights) {
+      ASSIGN_OR_RETURN(linear.weight, Read(name + ".weight", {l.out, l.in}));
+    }
     if (l.bias) {
       ASSIGN_OR_RETURN(linear.bias, Read(name + ".bias", {l.out}));
     }

@@ -29,8 +29,8 @@ class WeightReader {
   absl::StatusOr<at::Tensor> Read(const std::string& name, const std::vector<int64_t>& shape) const;
   // A tensor of one decoder layer, by its name within the layer and the shape the layout gives it.
   absl::StatusOr<at::Tensor> ReadOther(int64_t layer, const std::string& relative) const;
-  // All linears of one decoder layer, in the layout's order.
-  absl::StatusOr<std::vector<Linear>> ReadLinears(int64_t layer) const;
+  // All linears of one decoder layer, in the layout's order; without `weights` only their biases.
+  absl::StatusOr<std::vector<Linear>> ReadLinears(int64_t layer, bool weights) const;
 
  private:
   const Checkpoint& checkpoint_;
