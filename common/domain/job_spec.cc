@@ -8,9 +8,12 @@ const GptqSettings* GptqOf(const MethodSettings& method) {
   return std::get_if<GptqSettings>(&method);
 }
 
+bool IsLearned(const MethodSettings& method) {
+  return std::holds_alternative<LearnedRoundingSettings>(method);
+}
+
 bool NeedsCalibration(const MethodSettings& method) {
-  return std::holds_alternative<GptqSettings>(method) ||
-         std::holds_alternative<LearnedRoundingSettings>(method);
+  return std::holds_alternative<GptqSettings>(method) || IsLearned(method);
 }
 
 bool IsSequential(const MethodSettings& method) {

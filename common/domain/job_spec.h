@@ -172,6 +172,8 @@ struct JobSpec {
 
 // The settings of the GPTQ that the method runs, alone or as an initialisation; null: none.
 const GptqSettings* GptqOf(const MethodSettings& method);
+// True when decisions are trained.
+bool IsLearned(const MethodSettings& method);
 // True when the method reads calibration data.
 bool NeedsCalibration(const MethodSettings& method);
 // True when a layer's statistics depend on the layers before it, so stages take turns.

@@ -23,6 +23,7 @@ struct RankTask {
   std::string host;          // this rank's address for its peers
   std::string device;        // "cpu", "cuda:0"
   std::string artifact_dir;  // this job's; on a file system that coordinator and workers share
+  std::string cache_dir;     // of this worker, kept between jobs; set by its agent
 };
 
 // Rank 0 listens for its peers on host:port; the coordinator hands it to the others.

@@ -71,6 +71,7 @@ v1::RankTask ToProto(const RankTask& task) {
   proto.set_host(task.host);
   proto.set_device(task.device);
   proto.set_artifact_dir(task.artifact_dir);
+  proto.set_cache_dir(task.cache_dir);
   return proto;
 }
 
@@ -88,6 +89,7 @@ absl::StatusOr<RankTask> FromProto(const v1::RankTask& proto) {
   task.host = proto.host();
   task.device = proto.device();
   task.artifact_dir = proto.artifact_dir();
+  task.cache_dir = proto.cache_dir();
   return task;
 }
 

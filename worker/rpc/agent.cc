@@ -193,8 +193,9 @@ void Agent::Impl::StartRank(const v1::CoordinatorMessage& message, Connection* c
   const auto sink = [connection, id = rank_id_](const RankReport& report) {
     connection->Write(ReportMessage(id, report));
   };
-  const absl::StatusOr<RankTask> task = FromProto(message.start());
+  absl::StatusOr<RankTask> task = FromProto(message.start());
   if (!task.ok()) return sink(RankFinished{task.status()});
+  task->cache_dir = options_.cache_dir;
   auto rank = RankSupervisor::Start(*task, options_.ranks, sink);
   if (!rank.ok()) return sink(RankFinished{rank.status()});
   LogInfo("agent", absl::StrCat(RankName(*task), ", generation ", task->generation, ": started"));

@@ -16,6 +16,7 @@ struct AgentOptions {
   std::string coordinator;  // HOST:PORT
   WorkerInfo worker;        // what it says of itself
   SupervisorOptions ranks;
+  std::string cache_dir;  // RankTask::cache_dir
   bool exit_on_disconnect = false;
   absl::Duration heartbeat_interval = absl::Seconds(5);
   absl::Duration first_pause = absl::Milliseconds(250);  // before attaching again; doubles

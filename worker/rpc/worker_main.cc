@@ -5,10 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <thread>
 
 #include "common/base/log.h"
+#include "common/io/file.h"
 #include "worker/rpc/agent.h"
 #include "worker/rpc/device.h"
 
@@ -22,6 +24,7 @@ struct Flags {
   std::string device = "auto";
   int slot = 0;
   std::string rank_log_dir;
+  std::string cache_dir;
   bool exit_on_disconnect = false;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -44,6 +47,11 @@ void Declare(CLI::App* app, Flags* flags) {
   app->add_option("--rank-log-dir", flags->rank_log_dir,
                   "Folder for the ranks' stderr, a file each (default: this program's stderr)")
       ->check(CLI::ExistingDirectory);
+  app->add_option(
+         "--cache-dir", flags->cache_dir,
+         "Folder for what later jobs can use again, as a teacher's hidden states (default: "
+         "rondo/jobs in the user's cache folder)")
+      ->envname("RONDO_CACHE_DIR");
   app->add_flag("--exit-on-disconnect", flags->exit_on_disconnect,
                 "End when the coordinator goes, instead of attaching again");
   const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
@@ -54,11 +62,20 @@ void Declare(CLI::App* app, Flags* flags) {
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
 }
 
+std::string DefaultCacheDir() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
+    return JoinPath(cache, "rondo/jobs");
+  }
+  const char* home = std::getenv("HOME");
+  return JoinPath(home == nullptr ? "/var/tmp" : home, ".cache/rondo/jobs");
+}
+
 absl::StatusOr<AgentOptions> OptionsFrom(const Flags& flags) {
   AgentOptions options;
   options.coordinator = flags.coordinator;
   options.exit_on_disconnect = flags.exit_on_disconnect;
   options.ranks.log_dir = flags.rank_log_dir;
+  options.cache_dir = flags.cache_dir.empty() ? DefaultCacheDir() : flags.cache_dir;
   ASSIGN_OR_RETURN(options.ranks.program, SiblingProgram("rondo-rank"));
   options.worker.id = WorkerId(flags.id.empty() ? DefaultWorkerId() : flags.id);
   options.worker.host =
