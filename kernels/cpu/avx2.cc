@@ -1,8 +1,11 @@
 #include "kernels/cpu/simd_avx2.h"
 
 #include "kernels/cpu/backends.h"
+#include "kernels/cpu/codebook-inl.h"
+#include "kernels/cpu/distill-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/gptq_block-inl.h"
+#include "kernels/cpu/nearest-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
 #include "kernels/reference/reference.h"
@@ -26,14 +29,14 @@ const HostBackend& Avx2() {
       .silu_mul_bf16 = SiluMul<Avx2Ops, uint16_t>,
       .rotate = Rotate<Avx2Ops, float>,
       .rotate_bf16 = Rotate<Avx2Ops, uint16_t>,
-      .dequantize_codebook = reference::DequantizeCodebook<float>,
-      .dequantize_codebook_bf16 = reference::DequantizeCodebook<uint16_t>,
-      .codebook_gradient = reference::CodebookGradient<float>,
-      .codebook_gradient_bf16 = reference::CodebookGradient<uint16_t>,
-      .nearest_l2 = reference::NearestL2,
-      .nearest_linf = reference::NearestLinf,
-      .distill = reference::Distill<float>,
-      .distill_bf16 = reference::Distill<uint16_t>,
+      .dequantize_codebook = DequantizeCodebook<Avx2Ops, float>,
+      .dequantize_codebook_bf16 = DequantizeCodebook<Avx2Ops, uint16_t>,
+      .codebook_gradient = CodebookGradient<Avx2Ops, float>,
+      .codebook_gradient_bf16 = CodebookGradient<Avx2Ops, uint16_t>,
+      .nearest_l2 = NearestBy<Avx2Ops, L2>,
+      .nearest_linf = NearestBy<Avx2Ops, Linf>,
+      .distill = Distill<Avx2Ops, float>,
+      .distill_bf16 = Distill<Avx2Ops, uint16_t>,
   };
   return kBackend;
 }

@@ -1,8 +1,11 @@
 #include "kernels/cpu/simd_avx512.h"
 
 #include "kernels/cpu/backends.h"
+#include "kernels/cpu/codebook-inl.h"
+#include "kernels/cpu/distill-inl.h"
 #include "kernels/cpu/elementwise-inl.h"
 #include "kernels/cpu/gptq_block-inl.h"
+#include "kernels/cpu/nearest-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
 #include "kernels/reference/reference.h"
@@ -27,14 +30,14 @@ constexpr HostBackend kAvx512 = {
     .silu_mul_bf16 = SiluMul<Avx512Ops, uint16_t>,
     .rotate = Rotate<Avx512Ops, float>,
     .rotate_bf16 = Rotate<Avx512Ops, uint16_t>,
-    .dequantize_codebook = reference::DequantizeCodebook<float>,
-    .dequantize_codebook_bf16 = reference::DequantizeCodebook<uint16_t>,
-    .codebook_gradient = reference::CodebookGradient<float>,
-    .codebook_gradient_bf16 = reference::CodebookGradient<uint16_t>,
-    .nearest_l2 = reference::NearestL2,
-    .nearest_linf = reference::NearestLinf,
-    .distill = reference::Distill<float>,
-    .distill_bf16 = reference::Distill<uint16_t>,
+    .dequantize_codebook = DequantizeCodebook<Avx512Ops, float>,
+    .dequantize_codebook_bf16 = DequantizeCodebook<Avx512Ops, uint16_t>,
+    .codebook_gradient = CodebookGradient<Avx512Ops, float>,
+    .codebook_gradient_bf16 = CodebookGradient<Avx512Ops, uint16_t>,
+    .nearest_l2 = NearestBy<Avx512Ops, L2>,
+    .nearest_linf = NearestBy<Avx512Ops, Linf>,
+    .distill = Distill<Avx512Ops, float>,
+    .distill_bf16 = Distill<Avx512Ops, uint16_t>,
 };
 
 constexpr HostBackend WithBf16Dots(HostBackend backend) {

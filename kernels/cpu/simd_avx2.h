@@ -12,8 +12,10 @@ struct Avx2Ops {
     __m256 low;
     __m256 high;
   };
-  static constexpr int kGptqVectors = 1;  // vectors of rows that gptq_block interleaves
-  static constexpr int kGptqColumns = 4;  // columns it updates at a time: 8 of 16 registers
+  static constexpr int kGptqVectors = 1;    // vectors of rows that gptq_block interleaves
+  static constexpr int kGptqColumns = 4;    // columns it updates at a time: 8 of 16 registers
+  static constexpr int kNearestPoints = 4;  // points that share 16 kNearestVectors centres
+  static constexpr int kNearestVectors = 1;
 
   static F Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static void Store(float* p, F v) {
@@ -128,7 +130,43 @@ struct Avx2Ops {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
   }
-  static F PowerOfTwo(F n) { return {PowerOfTwo8(n.low), PowerOfTwo8(n.high)}; }
+  static F Scale(F v, F n) {  // for v and v 2^n normal
+    return {_mm256_mul_ps(v.low, PowerOfTwo8(n.low)), _mm256_mul_ps(v.high, PowerOfTwo8(n.high))};
+  }
+
+  // Eight lanes of each.
+  static F LoadPair(const float* low, const float* high) {
+    return {_mm256_loadu_ps(low), _mm256_loadu_ps(high)};
+  }
+  struct Mask {
+    __m256 low;
+    __m256 high;
+  };
+  static __m256 Inside8(__m256 v, __m256 low, __m256 high) {
+    return _mm256_and_ps(_mm256_cmp_ps(v, low, _CMP_GE_OQ), _mm256_cmp_ps(v, high, _CMP_LE_OQ));
+  }
+  static Mask Inside(F v, F low, F high) {
+    return {Inside8(v.low, low.low, high.low), Inside8(v.high, low.high, high.high)};
+  }
+  static void Fma8(float* sum, __m256 a, __m256 b, __m256 mask) {
+    const __m256 before = _mm256_loadu_ps(sum);
+    _mm256_storeu_ps(sum, _mm256_blendv_ps(before, _mm256_fmadd_ps(a, b, before), mask));
+  }
+  // sum = a * b + sum where the mask has it, of the first or the last eight lanes.
+  static void FmaLow(float* sum, F a, F b, Mask mask) { Fma8(sum, a.low, b.low, mask.low); }
+  static void FmaHigh(float* sum, F a, F b, Mask mask) { Fma8(sum, a.high, b.high, mask.high); }
+  // max(|v|, most), most >= 0; a NaN of v does not count.
+  static F MaxAbs(F v, F most) { return Max(Abs(v), most); }
+  static void KeepLess8(__m256 v, __m256 place, __m256* best, __m256* best_place) {
+    const __m256 less = _mm256_cmp_ps(v, *best, _CMP_LT_OQ);
+    *best = _mm256_min_ps(v, *best);
+    *best_place = _mm256_blendv_ps(*best_place, place, less);
+  }
+  // Where v < best, v and its place.
+  static void KeepLess(F v, F place, F* best, F* best_place) {
+    KeepLess8(v.low, place.low, &best->low, &best_place->low);
+    KeepLess8(v.high, place.high, &best->high, &best_place->high);
+  }
 
   // sum[l] += pivot * v[l]^2 for 16 sums.
   static void AddSquares(double* sum, double pivot, F v) {

@@ -9,8 +9,10 @@ namespace rondo::kernels::cpu {
 
 struct Avx512Ops {
   using F = __m512;
-  static constexpr int kGptqVectors = 2;  // vectors of rows that gptq_block interleaves
-  static constexpr int kGptqColumns = 8;  // columns it updates at a time
+  static constexpr int kGptqVectors = 2;     // vectors of rows that gptq_block interleaves
+  static constexpr int kGptqColumns = 8;     // columns it updates at a time
+  static constexpr int kNearestPoints = 6;   // points that share 16 kNearestVectors centres:
+  static constexpr int kNearestVectors = 2;  // 27 of 32 registers
 
   // The N forms take 1 <= n <= 16 lanes. Masked stores of bytes and words are slow on Zen 4, so a
   // whole vector goes without a mask.
@@ -69,9 +71,33 @@ struct Avx512Ops {
   static F Rint(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
   static F FloatOfBits(F a) { return _mm512_cvtepi32_ps(_mm512_castps_si512(a)); }
   static F BitsOfFloat(F a) { return _mm512_castsi512_ps(_mm512_cvttps_epi32(a)); }
-  static F PowerOfTwo(F n) {
-    const __m512i exponent = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
+  static F Scale(F v, F n) { return _mm512_scalef_ps(v, n); }
+
+  // Eight lanes of each.
+  static F LoadPair(const float* low, const float* high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high),
+                              1);
+  }
+  using Mask = __mmask16;
+  static Mask Inside(F v, F low, F high) {
+    return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, low, _CMP_GE_OQ), v, high, _CMP_LE_OQ);
+  }
+  // sum = a * b + sum where the mask has it, of the first or the last eight lanes.
+  static void FmaLow(float* sum, F a, F b, Mask mask) {
+    const __m256 x = _mm512_castps512_ps256(a), y = _mm512_castps512_ps256(b);
+    _mm256_storeu_ps(sum, _mm256_mask3_fmadd_ps(x, y, _mm256_loadu_ps(sum), mask & 0xff));
+  }
+  static void FmaHigh(float* sum, F a, F b, Mask mask) {
+    const __m256 x = _mm512_extractf32x8_ps(a, 1), y = _mm512_extractf32x8_ps(b, 1);
+    _mm256_storeu_ps(sum, _mm256_mask3_fmadd_ps(x, y, _mm256_loadu_ps(sum), mask >> 8));
+  }
+  // max(|v|, most), most >= 0; a NaN of v does not count.
+  static F MaxAbs(F v, F most) { return _mm512_range_ps(v, most, 0xb); }
+  // Where v < best, v and its place.
+  static void KeepLess(F v, F place, F* best, F* best_place) {
+    const __mmask16 less = _mm512_cmp_ps_mask(v, *best, _CMP_LT_OQ);
+    *best = _mm512_mask_mov_ps(*best, less, v);
+    *best_place = _mm512_mask_mov_ps(*best_place, less, place);
   }
 
   // sum[l] += pivot * v[l]^2 for 16 sums.

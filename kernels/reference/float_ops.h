@@ -18,7 +18,7 @@ struct FloatOps {
   static F Rint(F a) { return std::rint(a); }
   static F FloatOfBits(F a) { return static_cast<float>(std::bit_cast<int32_t>(a)); }
   static F BitsOfFloat(F a) { return std::bit_cast<float>(static_cast<int32_t>(a)); }
-  static F PowerOfTwo(F n) { return std::ldexp(1.0f, std::isnan(n) ? 0 : static_cast<int>(n)); }
+  static F Scale(F v, F n) { return std::isnan(n) ? n : std::ldexp(v, static_cast<int>(n)); }
 };
 
 }  // namespace rondo::kernels::reference

@@ -52,10 +52,34 @@ struct SecondMomentCase {
   int64_t tokens, in;
 };
 
+struct CodebookCase {
+  std::string name;
+  int64_t rows, cols, dim, group_size, entries;
+  int bits;
+
+  int maxq() const { return (1 << bits) - 1; }
+  int64_t groups() const { return (cols + group_size - 1) / group_size; }
+};
+
+struct NearestCase {
+  std::string name;
+  int64_t points, centres, dim;
+  bool lattice;  // multiples of 1/2: distances are exact and often equal
+};
+
+struct DistillCase {
+  std::string name;
+  int64_t rows, vocab;
+  float temperature;
+};
+
 std::span<const GridCase> GridCases();
 std::span<const BlockCase> BlockCases();
 std::span<const PackCase> PackCases();
 std::span<const SecondMomentCase> SecondMomentCases();
+std::span<const CodebookCase> CodebookCases();
+std::span<const NearestCase> NearestCases();
+std::span<const DistillCase> DistillCases();
 
 // [rows, cols] with rows of zeros, of negative zeros, of one sign, of equal values and of tiny
 // values among normal ones.
@@ -71,6 +95,28 @@ struct BlockInput {
 BlockInput MakeBlockInput(const BlockCase& c);
 // A block over `input` with outputs unset.
 GptqBlock BlockOf(const BlockCase& c, const BlockInput& input);
+
+struct CodebookInput {
+  std::vector<uint8_t> base;
+  std::vector<uint16_t> codes;
+  std::vector<float> rounding, scale, zero_point, dw;
+};
+CodebookInput MakeCodebookInput(const CodebookCase& c);
+CodebookView ViewOf(const CodebookCase& c, const CodebookInput& input);
+
+// Columns past the last centre hold NaN.
+struct NearestInput {
+  std::vector<float> points, centres, half_norms;
+  int64_t stride;
+};
+NearestInput MakeNearestInput(const NearestCase& c);
+// Over `input` with outputs unset.
+Nearest NearestOf(const NearestCase& c, const NearestInput& input);
+
+struct DistillInput {
+  std::vector<float> teacher, student;
+};
+DistillInput MakeDistillInput(const DistillCase& c);
 
 template <typename T>
 Matrix<T> MatrixOf(T* data, int64_t rows, int64_t cols) {

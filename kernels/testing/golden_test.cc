@@ -1,8 +1,10 @@
-// Grids and codes of every host backend against the float64 oracle's (tests/data/golden).
+// Grids, codes, layers over a codebook and distillation of every host backend against the float64
+// oracle's (tests/data/golden).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/testing/cases.h"
 #include "tests/golden/npz.h"
@@ -54,7 +56,7 @@ TEST_P(GoldenTest, Grids) {
       }
     }
   }
-  EXPECT_EQ(compared, 4 * 2 * (1 + 3) * (kRows + kRows - 1));
+  EXPECT_EQ(compared, (kRows + kRows - 1) * 4 * 2 * (1 + 3));
 }
 
 TEST_P(GoldenTest, SymmetricRangeOfNonNegativeRow) {
@@ -81,6 +83,113 @@ TEST_P(GoldenTest, RoundToNearest) {
     EXPECT_EQ(codes[i], golden_codes.values[i]) << i;
     EXPECT_NEAR(values[i], golden_values.values[i], 1e-5 * std::fabs(golden_values.values[i])) << i;
   }
+}
+
+std::vector<float> Floats(const NpyArray& array) {
+  return {array.values.begin(), array.values.end()};
+}
+
+void ExpectClose(const std::vector<float>& values, const NpyArray& golden) {
+  ASSERT_EQ(values.size(), golden.values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double expected = golden.values[i];
+    EXPECT_NEAR(values[i], expected, 1e-4 * std::fabs(expected) + 1e-6) << i;
+  }
+}
+
+// The layer of vqround.npz as one row: its blocks of 8 cross the rows of 21.
+class CodebookGoldenTest : public ::testing::TestWithParam<const HostBackend*> {
+ protected:
+  static constexpr int64_t kRows = 8, kCols = 21, kDim = 8;
+  static constexpr int kMaxq = 7;
+
+  void SetUp() override {
+    arrays_ = ::rondo::testing::ReadNpz("tests/data/golden/vqround.npz");
+    scale_ = Floats(arrays_.at("scale"));
+    zero_point_ = Floats(arrays_.at("zero"));
+    for (double code : arrays_.at("codes").values) codes_.push_back(static_cast<uint16_t>(code));
+    for (size_t i = 0; i < arrays_.at("base_int").values.size(); ++i) {
+      const double base = arrays_.at("base_int").values[i] + zero_point_[i / kCols];
+      base_.push_back(static_cast<uint8_t>(std::clamp(base, -2.0, kMaxq + 1.0) + kBaseOffset));
+    }
+  }
+  // h of docs/algorithms.md 4.1.
+  std::vector<float> SoftRounding() const {
+    std::vector<float> rounding;
+    for (double a : arrays_.at("codebook").values) {
+      rounding.push_back(
+          static_cast<float>(std::clamp(1.2 / (1.0 + std::exp(-a)) - 0.1, 0.0, 1.0)));
+    }
+    return rounding;
+  }
+  CodebookView View(const std::vector<float>& rounding) const {
+    CodebookView layer;
+    layer.base = MatrixOf(base_.data(), 1, kRows * kCols);
+    layer.codes = codes_.data();
+    layer.rounding = rounding.data();
+    layer.dim = kDim;
+    layer.grid = {scale_.data(), zero_point_.data(), kRows, kCols, kMaxq};
+    return layer;
+  }
+  std::vector<float> Dequantized(const std::vector<float>& rounding) const {
+    std::vector<float> out(kRows * kCols);
+    GetParam()->dequantize_codebook(View(rounding), MatrixOf(out.data(), 1, kRows * kCols));
+    return out;
+  }
+
+  std::map<std::string, NpyArray> arrays_;
+  std::vector<float> scale_, zero_point_;
+  std::vector<uint16_t> codes_;
+  std::vector<uint8_t> base_;
+};
+
+TEST_P(CodebookGoldenTest, Weights) {
+  ExpectClose(Dequantized(SoftRounding()), arrays_.at("Wq_soft"));
+  std::vector<float> hard;
+  for (double a : arrays_.at("codebook").values) hard.push_back(a >= 0.0 ? 1.0f : 0.0f);
+  ExpectClose(Dequantized(hard), arrays_.at("Wq_hard"));
+}
+
+// Before the slope h' the sums are those of gW * scale where the clamp of the code lets them pass.
+TEST_P(CodebookGoldenTest, Gradient) {
+  const std::vector<float> rounding = SoftRounding(), dw = Floats(arrays_.at("gW"));
+  std::vector<float> sum(rounding.size());
+  GetParam()->codebook_gradient(View(rounding), MatrixOf(dw.data(), 1, kRows * kCols), sum.data());
+  NpyArray before = arrays_.at("grad_codebook");
+  before.values.assign(before.values.size(), 0.0);
+  for (int64_t i = 0; i < kRows * kCols; ++i) {
+    const int64_t row = i / kCols;
+    const double position = arrays_.at("base_int").values[i] + arrays_.at("r_soft").values[i] +
+                            arrays_.at("zero").values[row];
+    if (position < 0.0 || position > kMaxq) continue;
+    before.values[codes_[i / kDim] * kDim + i % kDim] +=
+        arrays_.at("gW").values[i] * arrays_.at("scale").values[row];
+  }
+  ExpectClose(sum, before);
+  std::vector<float> after;
+  for (size_t e = 0; e < sum.size(); ++e) {
+    const double sigmoid = 1.0 / (1.0 + std::exp(-arrays_.at("codebook").values[e]));
+    const double slope = std::fabs(1.2 * sigmoid - 0.6) <= 0.5 ? 1.2 * sigmoid * (1 - sigmoid) : 0;
+    after.push_back(static_cast<float>(slope * sum[e]));
+  }
+  ExpectClose(after, arrays_.at("grad_codebook"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, CodebookGoldenTest,
+                         ::testing::ValuesIn(HostBackends().begin(), HostBackends().end()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+TEST_P(GoldenTest, Distillation) {
+  const auto arrays = ::rondo::testing::ReadNpz("tests/data/golden/kd.npz");
+  const int64_t rows = arrays.at("zt").shape[0], cols = arrays.at("zt").shape[1];
+  const std::vector<float> teacher = Floats(arrays.at("zt"));
+  std::vector<float> student = Floats(arrays.at("zs"));
+  std::vector<double> losses(rows);
+  GetParam()->distill(MatrixOf(teacher.data(), rows, cols), MatrixOf(student.data(), rows, cols),
+                      static_cast<float>(arrays.at("T").values.at(0)), losses.data());
+  const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+  EXPECT_NEAR(loss, arrays.at("loss_full").values.at(0), 1e-4 * loss);
+  ExpectClose(student, arrays.at("grad_full"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, GoldenTest,

@@ -1,8 +1,11 @@
 // An output matrix inside a larger buffer of a known pattern: a write outside its elements shows.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "kernels/api/quantize.h"
@@ -33,9 +36,9 @@ class Guarded {
     for (int64_t i = 0; i < static_cast<int64_t>(data_.size()); ++i) {
       const int64_t at = i - kEdge;
       if (at >= 0 && at < rows_ * stride_ && at % stride_ < cols_) continue;
-      T expected;
-      std::memset(&expected, kPattern, sizeof(T));
-      if (std::memcmp(&data_[i], &expected, sizeof(T)) != 0) return false;
+      for (std::byte byte : std::as_bytes(std::span(&data_[i], 1))) {
+        if (byte != std::byte{kPattern}) return false;
+      }
     }
     return true;
   }
@@ -50,8 +53,7 @@ class Guarded {
 // Equal bit by bit: -0 differs from 0, and a NaN equals itself.
 template <typename T>
 bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  return std::ranges::equal(std::as_bytes(std::span(a)), std::as_bytes(std::span(b)));
 }
 
 }  // namespace rondo::kernels::testing

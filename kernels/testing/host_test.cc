@@ -37,9 +37,10 @@ GridResult RunGrid(const HostBackend& backend, const GridCase& c, int64_t split)
   Guarded<uint8_t> codes(c.rows, c.cols);
   Guarded<float> values(c.rows, c.cols);
   const int64_t ranges[][2] = {{0, split}, {split, c.rows}};
-  for (const auto& [begin, end] : ranges) {
+  for (const auto& range : ranges) {
+    const int64_t begin = range[0], rows = range[1] - begin;
     const auto rows_of = [&](auto m) {
-      return decltype(m){m.data + begin * m.stride, end - begin, m.cols, m.stride};
+      return decltype(m){m.data + begin * m.stride, rows, m.cols, m.stride};
     };
     const auto part_scale = rows_of(scale.matrix()), part_zero = rows_of(zero_point.matrix());
     const auto part_w = rows_of(MatrixOf(w.data(), c.rows, c.cols));
@@ -69,9 +70,10 @@ BlockResult RunBlock(const HostBackend& backend, const BlockCase& c, int64_t spl
   Guarded<float> error(c.rows, c.cols);
   std::vector<double> loss(c.rows + 1, 1.5);
   const int64_t ranges[][2] = {{0, split}, {split, c.rows}};
-  for (const auto& [begin, end] : ranges) {
+  for (const auto& range : ranges) {
+    const int64_t begin = range[0], rows = range[1] - begin;
     const auto rows_of = [&](auto m) {
-      return decltype(m){m.data + begin * m.stride, end - begin, m.cols, m.stride};
+      return decltype(m){m.data + begin * m.stride, rows, m.cols, m.stride};
     };
     GptqBlock block = testing::BlockOf(c, input);
     block.target = rows_of(block.target);

@@ -1,5 +1,6 @@
-// Reads NumPy's .npy and uncompressed .npz for tests: little-endian float32, float64 and int64,
-// given as double in C order. Throws std::runtime_error, which fails a test with what it says.
+// Reads NumPy's .npy and uncompressed .npz for tests: little-endian float32, float64, int64 and
+// uint8, given as double in C order. Throws std::runtime_error, which fails a test with what it
+// says.
 // Zip: APPNOTE.TXT 4.3 (records) of PKWARE.
 #pragma once
 
@@ -80,6 +81,8 @@ inline NpyArray ParseNpy(std::string_view bytes) {
     array.values = NpyValues<float>(data, count);
   } else if (header.find("'<i8'") != header.npos) {
     array.values = NpyValues<int64_t>(data, count);
+  } else if (header.find("'|u1'") != header.npos) {
+    array.values = NpyValues<uint8_t>(data, count);
   } else {
     throw std::runtime_error("unexpected dtype in " + std::string(header));
   }
