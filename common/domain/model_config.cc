@@ -33,10 +33,54 @@ ModelLayout LlamaLayout(const ModelConfig& c) {
   return layout;
 }
 
+// LLaMA's, and a norm of each head of the queries and keys.
+ModelLayout Qwen3Layout(const ModelConfig& c) {
+  ModelLayout layout = LlamaLayout(c);
+  layout.layer_others.push_back({"self_attn.q_norm.weight", {c.head_dim}});
+  layout.layer_others.push_back({"self_attn.k_norm.weight", {c.head_dim}});
+  return layout;
+}
+
+ModelLayout OptLayout(const ModelConfig& c) {
+  const int64_t hidden = c.hidden_size, ffn = c.intermediate_size;
+  const bool projected = c.embedding_dim != hidden;
+  ModelLayout layout;
+  layout.layer_prefix = "model.decoder.layers.";
+  layout.linears = {
+      {"self_attn.q_proj", hidden, hidden, c.attention_bias, 0},
+      {"self_attn.k_proj", hidden, hidden, c.attention_bias, 0},
+      {"self_attn.v_proj", hidden, hidden, c.attention_bias, 0},
+      {"self_attn.out_proj", hidden, hidden, c.attention_bias, 1},
+      {"fc1", ffn, hidden, c.mlp_bias, 2},
+      {"fc2", hidden, ffn, c.mlp_bias, 3},
+  };
+  layout.layer_others = {{"self_attn_layer_norm.weight", {hidden}},
+                         {"self_attn_layer_norm.bias", {hidden}},
+                         {"final_layer_norm.weight", {hidden}},
+                         {"final_layer_norm.bias", {hidden}}};
+  layout.embedding = {
+      {"model.decoder.embed_tokens.weight", {c.vocab_size, c.embedding_dim}},
+      {"model.decoder.embed_positions.weight", {c.max_positions + kOptPositionOffset, hidden}}};
+  if (projected) {
+    layout.embedding.push_back({"model.decoder.project_in.weight", {hidden, c.embedding_dim}});
+  }
+  if (c.final_norm) {
+    layout.head.push_back({"model.decoder.final_layer_norm.weight", {hidden}});
+    layout.head.push_back({"model.decoder.final_layer_norm.bias", {hidden}});
+  }
+  if (projected) {
+    layout.head.push_back({"model.decoder.project_out.weight", {c.embedding_dim, hidden}});
+  }
+  if (!c.tie_word_embeddings) {
+    layout.head.push_back({"lm_head.weight", {c.vocab_size, c.embedding_dim}});
+  }
+  return layout;
+}
+
 const std::map<std::string, std::function<ModelLayout(const ModelConfig&)>>& Families() {
   static const auto* families =
       new std::map<std::string, std::function<ModelLayout(const ModelConfig&)>>{
-          {"llama", LlamaLayout}};
+          {"llama", LlamaLayout}, {"opt", OptLayout}, {"qwen3", Qwen3Layout}};
   return *families;
 }
 

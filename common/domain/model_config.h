@@ -2,7 +2,7 @@
 // of which shape, and which linear layers are quantized. Pure values; no files, no torch, so the
 // coordinator plans and checks with the same table that the workers load by.
 //
-// A new family adds one function to model_config.cc and one decoder in worker/model.
+// How a new family is added: docs/families.md.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct Llama3RopeScaling {
 };
 
 struct ModelConfig {
-  std::string model_type;  // "llama"
+  std::string model_type;  // "llama", "opt", "qwen3"
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;
   int64_t num_layers = 0;
@@ -41,7 +41,15 @@ struct ModelConfig {
   bool mlp_bias = false;
   bool tie_word_embeddings = false;
   std::string hidden_act = "silu";
+  // OPT alone:
+  int64_t embedding_dim = 0;  // of a token's embedding and of the head's input; projections lead
+                              // from and to hidden_size where that is another
+  bool norm_before = true;    // layer norms stand before attention and MLP, not after the sums
+  bool final_norm = true;     // a layer norm follows the last layer
 };
+
+// Rows of OPT's table of positions that stand before position 0.
+inline constexpr int64_t kOptPositionOffset = 2;
 
 struct TensorLayout {
   std::string name;  // full name in the checkpoint, or relative to the decoder layer
@@ -61,7 +69,8 @@ struct ModelLayout {
   std::string layer_prefix;                // "model.layers." ; then the index and "."
   std::vector<LinearLayout> linears;       // of every decoder layer, in order of execution
   std::vector<TensorLayout> layer_others;  // of every decoder layer, names relative to it
-  std::vector<TensorLayout> embedding;     // what the first stage holds besides its layers
+  std::vector<TensorLayout> embedding;     // what the first stage holds besides its layers (tokens'
+                                           // embedding first)
   std::vector<TensorLayout> head;  // what the last stage holds besides its layers (lm_head last);
                                    // a tied head is not listed: the last stage reads the embedding
 

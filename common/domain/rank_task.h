@@ -14,6 +14,10 @@
 
 namespace rondo {
 
+// In a task's artifact_dir: what a later generation may go on from. Everything else in there goes
+// when a generation starts; this when the job has ended.
+inline constexpr char kResumeFolder[] = "resume";
+
 struct RankTask {
   JobId job;
   int64_t generation = 0;

@@ -4,6 +4,9 @@
 #include <set>
 #include <variant>
 
+#include "common/domain/ranges.h"
+#include "common/domain/validate_learned.h"
+
 namespace rondo {
 namespace {
 
@@ -17,12 +20,6 @@ constexpr int64_t kMaxBlockSize = 256;
 constexpr size_t kMaxEvaluationSets = 64;
 constexpr size_t kMaxSetName = 64;
 constexpr size_t kMaxPath = 4096;
-
-absl::Status InRange(const std::string& field, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; it must be ", low, " to ", high));
-}
 
 absl::Status ValidatePath(const std::string& field, const std::string& path,
                           const std::string& what) {
@@ -52,15 +49,15 @@ absl::Status ValidateCalibration(const CalibrationSpec& calibration) {
   return InRange("calibration.seq_len", calibration.seq_len, 2, kMaxSeqLen);
 }
 
-absl::Status ValidateMethod(const MethodSettings& method) {
-  const auto* gptq = std::get_if<GptqSettings>(&method);
-  if (gptq == nullptr) return absl::OkStatus();
-  // Written so that NaN is refused.
-  if (!(gptq->percdamp > 0 && gptq->percdamp <= 1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("gptq.percdamp is ", gptq->percdamp, "; it must be above 0 and at most 1"));
-  }
-  return InRange("gptq.block_size", gptq->block_size, 1, kMaxBlockSize);
+absl::Status ValidateGptq(const GptqSettings& gptq) {
+  RETURN_IF_ERROR(IsPositiveShare("gptq.percdamp", gptq.percdamp));
+  return InRange("gptq.block_size", gptq.block_size, 1, kMaxBlockSize);
+}
+
+absl::Status ValidateMethod(const JobSpec& spec) {
+  if (const GptqSettings* gptq = GptqOf(spec.method)) RETURN_IF_ERROR(ValidateGptq(*gptq));
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  return learned == nullptr ? absl::OkStatus() : ValidateLearned(*learned, spec);
 }
 
 bool IsSetName(const std::string& name) {
@@ -131,7 +128,7 @@ int64_t Suggestion(int64_t group_size, const ModelLayout& layout) {
 absl::Status Validate(const JobSpec& spec) {
   RETURN_IF_ERROR(ValidatePath("model.path", spec.model.path, "a Hugging Face model folder"));
   RETURN_IF_ERROR(ValidateGrid(spec.grid));
-  RETURN_IF_ERROR(ValidateMethod(spec.method));
+  RETURN_IF_ERROR(ValidateMethod(spec));
   if (NeedsCalibration(spec.method)) RETURN_IF_ERROR(ValidateCalibration(spec.calibration));
   RETURN_IF_ERROR(
       InRange("compute.threads_per_rank", spec.compute.threads_per_rank, 1, kMaxThreads));
@@ -142,18 +139,18 @@ absl::Status Validate(const JobSpec& spec) {
 }
 
 absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout) {
+  if (std::holds_alternative<EvaluateOnly>(spec.method)) return absl::OkStatus();
   const int64_t group_size = spec.grid.group_size;
-  if (group_size == -1 || std::holds_alternative<EvaluateOnly>(spec.method)) {
-    return absl::OkStatus();
-  }
   for (const LinearLayout& linear : layout.linears) {
-    if (linear.in % group_size == 0) continue;
+    if (group_size == -1 || linear.in % group_size == 0) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "grid.group_size ", group_size, " does not divide the ", linear.in, " inputs of ",
         layout.layer_prefix, "*.", linear.name, "; choose a divisor such as ",
         Suggestion(group_size, layout), " or -1 for the whole row"));
   }
-  return absl::OkStatus();
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  if (learned == nullptr) return absl::OkStatus();
+  return ValidateLearnedForModel(*learned, spec.grid, layout);
 }
 
 }  // namespace rondo

@@ -10,8 +10,8 @@ namespace rondo {
 // INVALID_ARGUMENT naming the field, its value and what would be accepted.
 absl::Status Validate(const JobSpec& spec);
 
-// Whether the grid fits the model's linear layers: a group size that does not divide a layer's
-// input is refused with that layer's name.
+// Whether the grid and the codebook fit the model's linear layers: a group size or a block that
+// does not divide a layer's input is refused with that layer's name.
 absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout);
 
 }  // namespace rondo

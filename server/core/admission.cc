@@ -7,6 +7,8 @@
 #include "common/format/checkpoint.h"
 #include "common/format/npy.h"
 #include "common/io/file.h"
+#include "server/core/gang_shape.h"
+#include "server/core/vocabulary.h"
 
 namespace rondo {
 namespace {
@@ -63,11 +65,23 @@ absl::StatusOr<int64_t> CheckEvaluationSet(const EvaluationSet& set, const Evalu
   return size.exact ? held : 0;
 }
 
-absl::Status CheckWorkers(const JobSpec& spec, const ModelConfig& config) {
-  if (spec.workers <= config.num_layers) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("workers is ", spec.workers, ", but the model has ", config.num_layers,
-                   " decoder layers; give at most one worker a layer"));
+absl::Status CheckTeacher(const JobSpec& spec, const ModelConfig& config) {
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  if (learned == nullptr || learned->training.teacher.path.empty()) return absl::OkStatus();
+  const std::string& path = learned->training.teacher.path;
+  if (!IsDirectory(path)) {
+    return absl::NotFoundError(absl::StrCat("teacher folder ", path, " does not exist"));
+  }
+  ASSIGN_OR_RETURN(const ModelConfig teacher, ReadModelConfig(path));
+  if (teacher.vocab_size != config.vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the teacher in ", path, " has a vocabulary of ", teacher.vocab_size,
+        " tokens, the model of ", config.vocab_size, "; a teacher must have the model's"));
+  }
+  RETURN_IF_ERROR(CheckSameVocabulary(spec.model.path, path));
+  ASSIGN_OR_RETURN(const ModelLayout layout, LayoutOf(teacher));
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
+  return CheckLayout(checkpoint, teacher, layout);
 }
 
 absl::StatusOr<ModelFacts> ReadModel(const JobSpec& spec) {
@@ -107,7 +121,10 @@ absl::StatusOr<ModelFacts> CheckSpec(const JobSpec& spec) {
   }
   ASSIGN_OR_RETURN(ModelFacts facts, ReadModel(spec));
   RETURN_IF_ERROR(ValidateForModel(spec, facts.layout));
-  RETURN_IF_ERROR(CheckWorkers(spec, facts.config));
+  if (spec.workers > 0) {
+    RETURN_IF_ERROR(ShapesOf(spec, facts.config, spec.workers).status());
+  }
+  RETURN_IF_ERROR(CheckTeacher(spec, facts.config));
   if (NeedsCalibration(spec.method)) RETURN_IF_ERROR(CheckCalibration(spec.calibration));
   for (const EvaluationSet& set : spec.evaluation.sets) {
     ASSIGN_OR_RETURN(const int64_t windows, CheckEvaluationSet(set, spec.evaluation));

@@ -13,11 +13,36 @@ namespace rondo {
 namespace {
 
 class AdmissionTest : public testing::Test {
- protected:
+ public:
   AdmissionTest() : dir_(testing::TempDir() + "/admission-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
   }
   ~AdmissionTest() override { std::filesystem::remove_all(dir_); }
+
+ protected:
+  // The tiny model as a teacher, with another text for one of its files.
+  std::string Teacher(const std::string& file, const std::string& contents) {
+    const std::string path = dir_ + "/teacher";
+    std::filesystem::remove_all(path);
+    std::filesystem::copy(kTinyModel, path);
+    if (!file.empty()) std::ofstream(path + "/" + file) << contents;
+    return path;
+  }
+  static JobSpec Distil(const std::string& teacher) {
+    JobSpec spec = TinySpec(1);
+    LearnedRoundingSettings learned;
+    learned.training.teacher.path = teacher;
+    spec.method = learned;
+    return spec;
+  }
+  static std::string Replaced(const std::string& file, const std::string& from,
+                              const std::string& to) {
+    std::ifstream stream(std::string(kTinyModel) + "/" + file);
+    std::string text(std::istreambuf_iterator<char>(stream), {});
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos);
+    return text.replace(at, from.size(), to);
+  }
 
   std::string File(const std::string& name, const std::string& contents) {
     std::ofstream(dir_ + "/" + name) << contents;
@@ -97,6 +122,34 @@ TEST_F(AdmissionTest, CountsTokensWhereItCan) {
   EXPECT_EQ(CheckSpec(spec).status(),
             absl::InvalidArgumentError("evaluation data " + spec.evaluation.sets[0].path +
                                        " holds 10 tokens; windows x seq_len (3 x 5) needs 15"));
+}
+
+TEST_F(AdmissionTest, ATeacherHasTheModelsVocabulary) {
+  EXPECT_TRUE(CheckSpec(Distil("")).ok());
+  const std::string same = Teacher("", "");
+  EXPECT_TRUE(CheckSpec(Distil(same)).ok()) << CheckSpec(Distil(same)).status();
+  EXPECT_EQ(CheckSpec(Distil("/nowhere")).status(),
+            absl::NotFoundError("teacher folder /nowhere does not exist"));
+
+  const std::string other =
+      Teacher("tokenizer.json", Replaced("tokenizer.json", "\"<unk>\"", "\"<unknown>\""));
+  EXPECT_EQ(CheckSpec(Distil(other)).status(),
+            absl::InvalidArgumentError(
+                "the teacher's " + other +
+                "/tokenizer.json has another vocabulary: \"<unknown>\" is token 0 there and not a "
+                "token in the model's"));
+  const std::string bad = Teacher("tokenizer.json", "{}");
+  EXPECT_EQ(CheckSpec(Distil(bad)).status(),
+            absl::InvalidArgumentError(bad + "/tokenizer.json holds no vocabulary in model.vocab"));
+}
+
+TEST_F(AdmissionTest, ATeacherWithFewerTokensIsRefused) {
+  const std::string path =
+      Teacher("config.json", Replaced("config.json", "\"vocab_size\": 1024", "\"vocab_size\": 8"));
+  EXPECT_EQ(CheckSpec(Distil(path)).status(),
+            absl::InvalidArgumentError("the teacher in " + path +
+                                       " has a vocabulary of 8 tokens, the model of 1024; "
+                                       "a teacher must have the model's"));
 }
 
 }  // namespace

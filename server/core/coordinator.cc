@@ -86,12 +86,10 @@ absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
   MutexLock lock(&mu_);
   std::vector<WorkerInfo> workers = workers_.List();
   std::erase_if(workers, [](const auto& w) { return w.state == WorkerState::kLost; });
-  int64_t stages = spec.workers;
-  if (stages == 0) {
-    stages = std::clamp<int64_t>(workers.size(), 1, facts.config.num_layers);
-  }
-  if (static_cast<int64_t>(workers.size()) > stages) workers.resize(stages);
-  return MakePlan(spec, facts, static_cast<int>(stages), workers);
+  const int ranks = RanksFor(spec, facts.config, static_cast<int>(workers.size()));
+  ASSIGN_OR_RETURN(const auto shapes, ShapesOf(spec, facts.config, ranks));
+  if (static_cast<int>(workers.size()) > ranks) workers.resize(ranks);
+  return MakePlan(spec, facts, shapes, workers);
 }
 
 absl::StatusOr<Job> Coordinator::Get(const JobId& id) {

@@ -45,12 +45,7 @@ class FaultyStore final : public JobStore {
 };
 
 class CoordinatorTest : public testing::Test {
- protected:
-  struct Agent {
-    RecordingLink link;
-    AgentSession session;
-  };
-
+ public:
   CoordinatorTest() : dir_(testing::TempDir() + "/coordinator-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
     Restart();
@@ -60,6 +55,12 @@ class CoordinatorTest : public testing::Test {
     store_.reset();
     std::filesystem::remove_all(dir_);
   }
+
+ protected:
+  struct Agent {
+    RecordingLink link;
+    AgentSession session;
+  };
 
   void Restart() {
     coordinator_.reset();
@@ -175,6 +176,54 @@ TEST_F(CoordinatorTest, ZeroWorkersMeansAllThatAreIdle) {
   const auto a = Attach("a");
   const auto b = Attach("b");
   EXPECT_EQ(Get(Submit(0)).ranks.size(), 2u);
+}
+
+JobSpec TrainingSpec(int replicas, int workers) {
+  JobSpec spec = TinySpec(workers);
+  LearnedRoundingSettings learned;
+  learned.training.batch = 2;
+  learned.training.replicas = replicas;
+  spec.method = learned;
+  return spec;
+}
+
+TEST_F(CoordinatorTest, ReplicasAreReservedTogether) {
+  const JobId job = coordinator_->Submit("r", TrainingSpec(2, 0))->job.id;
+  const auto a = Attach("a");
+  EXPECT_EQ(StateOf(job), JobState::kQueued);  // one worker is less than two replicas
+  const auto b = Attach("b");
+  ASSERT_EQ(StateOf(job), JobState::kRunning);
+  EXPECT_EQ(Get(job).ranks.size(), 2u);
+  const RankTask& task = b->link.started[0];
+  EXPECT_EQ(task.rank, 1);
+  EXPECT_EQ(task.plan.replicas, 2);
+  EXPECT_EQ(task.plan.stages.size(), 1u);
+}
+
+TEST_F(CoordinatorTest, AGangThatCannotBeIsRefused) {
+  JobSpec spec = TrainingSpec(0, 3);
+  std::get<LearnedRoundingSettings>(spec.method).parameters =
+      CodebookSettings{.scope = CodebookScope::kModel};
+  EXPECT_TRUE(absl::IsUnimplemented(coordinator_->Submit("r", spec).status()));
+  EXPECT_TRUE(absl::IsUnimplemented(coordinator_->ValidateJob(spec).status()));
+  spec.workers = 2;
+  EXPECT_EQ(coordinator_->ValidateJob(spec)->replicas, 2);
+}
+
+TEST_F(CoordinatorTest, WhatTrainingGoesOnFromOutlivesAGeneration) {
+  const JobId job = Submit(1);
+  const auto a = Attach("a");
+  const std::string folder = a->link.started[0].artifact_dir;
+  std::filesystem::create_directories(folder + "/" + kResumeFolder);
+  std::filesystem::create_directories(folder + "/dense");
+  Finish(*a, job, 1, 0, absl::UnavailableError("lost"));
+  ASSERT_EQ(Get(job).generation, 2);
+  EXPECT_TRUE(std::filesystem::exists(folder + "/" + kResumeFolder));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/dense"));
+  Report(*a, job, 2, 0, Published());
+  Finish(*a, job, 2, 0);
+  ASSERT_EQ(StateOf(job), JobState::kSucceeded);
+  EXPECT_FALSE(std::filesystem::exists(folder + "/" + kResumeFolder));
 }
 
 TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {

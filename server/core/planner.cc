@@ -1,106 +1,61 @@
 #include "server/core/planner.h"
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/core/stage_memory.h"
 
 namespace rondo {
 namespace {
 
 constexpr int64_t kFloatBytes = 4;
 
-int64_t ComputeBytes(DType dtype) { return dtype == DType::kFloat32 ? kFloatBytes : 2; }
-
-int64_t Elements(const std::vector<TensorLayout>& tensors) {
-  int64_t total = 0;
-  for (const TensorLayout& tensor : tensors) {
-    int64_t elements = 1;
-    for (const int64_t size : tensor.shape) elements *= size;
-    total += elements;
-  }
-  return total;
-}
-
-int64_t LayerElements(const ModelLayout& layout) {
-  int64_t total = layout.LinearWeightsPerLayer() + Elements(layout.layer_others);
-  for (const LinearLayout& linear : layout.linears) total += linear.bias ? linear.out : 0;
-  return total;
-}
-
-// One float32 matrix [in, in] for each distinct input of a layer.
-int64_t HessianBytes(const ModelLayout& layout) {
-  std::map<int, int64_t> inputs;
-  for (const LinearLayout& linear : layout.linears) inputs[linear.input] = linear.in;
-  int64_t total = 0;
-  for (const auto& [input, in] : inputs) total += in * in * kFloatBytes;
-  return total;
-}
-
-// What is alive inside a decoder layer at once, generously: the residual, its norm, q, k, v and
-// the attention's output of hidden size; gate, up and their product; one matrix of scores a head.
-int64_t ActivationBytes(const ModelConfig& c, int64_t rows, int64_t seq_len, int64_t bytes) {
-  const int64_t tokens = rows * seq_len;
-  return bytes * (tokens * (6 * c.hidden_size + 3 * c.intermediate_size) +
-                  rows * c.num_heads * seq_len * seq_len);
-}
-
-struct Work {
-  bool calibrates = false;
-  bool evaluates = false;
-};
-
-int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
-  const ModelConfig& config = facts.config;
-  const bool last = stage + 1 == static_cast<int>(plan.stages.size());
-  const Work work{NeedsCalibration(spec.method), !spec.evaluation.sets.empty()};
-  const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
-
-  int64_t elements = layers * LayerElements(facts.layout);
-  if (stage == 0) elements += Elements(facts.layout.embedding);
-  if (last && work.evaluates) {
-    elements += Elements(facts.layout.head);
-    if (config.tie_word_embeddings && stage > 0) elements += Elements(facts.layout.embedding);
-  }
-  // Evaluation is in float32, after the statistics are gone.
-  const int64_t bytes = ComputeBytes(plan.dtype);
-  int64_t calibration = 0;
-  if (work.calibrates) {
-    const int64_t tokens = spec.calibration.samples * spec.calibration.seq_len;
-    calibration =
-        elements * bytes + (plan.sequential ? 1 : layers) * HessianBytes(facts.layout) +
-        ActivationBytes(config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
-    if (plan.sequential) calibration += tokens * config.hidden_size * bytes;
-  }
-  int64_t evaluation = elements * kFloatBytes;
-  if (work.evaluates) {
-    evaluation += ActivationBytes(config, 1, spec.evaluation.seq_len, kFloatBytes);
-    if (last) evaluation += spec.evaluation.seq_len * config.vocab_size * kFloatBytes;
-  }
-  return std::max(calibration, evaluation);
+// Of one boundary, while training end to end: hidden states forward, their gradients backward.
+int64_t TrainingWireBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
+                          const ModelFacts& facts) {
+  const TrainingSettings& training = learned.training;
+  if (training.objective == Objective::kBlock) return 0;
+  const int64_t window = spec.calibration.seq_len * facts.config.hidden_size * kFloatBytes;
+  return training.steps * training.batch * window * 2;
 }
 
 // Hidden states that cross each of the boundaries between stages.
 int64_t WireBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan) {
-  int64_t per_boundary = 0;
-  if (NeedsCalibration(spec.method)) {
-    per_boundary += spec.calibration.samples * spec.calibration.seq_len * facts.config.hidden_size *
-                    ComputeBytes(plan.dtype);
-  }
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  // Statistics of GPTQ, and the teacher's states.
+  const int passes = (GptqOf(spec.method) != nullptr ? 1 : 0) + (learned != nullptr ? 1 : 0);
+  int64_t per_boundary = passes * spec.calibration.samples * spec.calibration.seq_len *
+                         facts.config.hidden_size * BytesOf(plan.dtype);
+  // The original, the quantized model, and the one that training starts from.
   const int models = (spec.evaluation.original ? 1 : 0) +
-                     (std::holds_alternative<EvaluateOnly>(spec.method) ? 0 : 1);
+                     (std::holds_alternative<EvaluateOnly>(spec.method) ? 0 : 1) +
+                     (learned != nullptr ? 1 : 0);
   for (const int64_t windows : facts.evaluation_windows) {
     per_boundary +=
         models * windows * spec.evaluation.seq_len * facts.config.hidden_size * kFloatBytes;
   }
+  if (learned != nullptr) per_boundary += TrainingWireBytes(*learned, spec, facts);
   return per_boundary * (static_cast<int64_t>(plan.stages.size()) - 1);
 }
 
 std::string Gibibytes(int64_t bytes) { return absl::StrFormat("%.1f GiB", bytes / 1073741824.0); }
+
+// A worker that does not know its memory has room.
+bool HasRoom(const WorkerInfo& worker, int64_t bytes) {
+  return worker.memory_bytes == 0 || bytes <= worker.memory_bytes;
+}
+
+bool Fits(const Plan& plan, const std::vector<WorkerInfo>& workers) {
+  const size_t known = std::min(workers.size(), static_cast<size_t>(WorldSize(plan)));
+  for (size_t rank = 0; rank < known; ++rank) {
+    if (!HasRoom(workers[rank], plan.stages[rank % plan.stages.size()].memory_bytes)) return false;
+  }
+  return true;
+}
 
 std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
                                const std::vector<WorkerInfo>& workers) {
@@ -117,11 +72,12 @@ std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, con
   if (std::count(facts.evaluation_windows.begin(), facts.evaluation_windows.end(), 0) > 0) {
     notes.push_back("wire_bytes leaves out evaluation texts whose tokens are not counted yet");
   }
-  const size_t known = std::min(workers.size(), plan.stages.size());
+  const size_t known = std::min(workers.size(), static_cast<size_t>(WorldSize(plan)));
   for (size_t rank = 0; rank < known; ++rank) {
-    const int64_t needed = plan.stages[rank].memory_bytes;
-    if (needed <= workers[rank].memory_bytes || workers[rank].memory_bytes == 0) continue;
-    notes.push_back(absl::StrCat("stage ", rank, " needs about ", Gibibytes(needed), ", but ",
+    const size_t stage = rank % plan.stages.size();
+    const int64_t needed = plan.stages[stage].memory_bytes;
+    if (HasRoom(workers[rank], needed)) continue;
+    notes.push_back(absl::StrCat("stage ", stage, " needs about ", Gibibytes(needed), ", but ",
                                  workers[rank].device, " of worker ", workers[rank].id.value(),
                                  " has ", Gibibytes(workers[rank].memory_bytes)));
   }
@@ -175,18 +131,34 @@ int64_t ExportBytes(const ModelFacts& facts, const GridSpec& grid, ExportFormat 
   return facts.other_tensor_bytes + per_layer * facts.config.num_layers;
 }
 
-Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, int stages,
+DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers) {
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  if (learned == nullptr) return DType::kFloat32;
+  if (learned->training.dtype != DType::kAuto) return learned->training.dtype;
+  const bool fast = !workers.empty() && std::all_of(workers.begin(), workers.end(),
+                                                    [](const WorkerInfo& w) { return w.bf16; });
+  return fast ? DType::kBFloat16 : DType::kFloat32;
+}
+
+// Replicas before stages: they share a step's windows and never wait for one another within one.
+// Each of them holds all layers, so they must have room.
+Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
               const std::vector<WorkerInfo>& workers) {
   Plan plan;
-  plan.stages = SplitLayers(facts.config.num_layers, stages);
   plan.sequential = IsSequential(spec.method);
   plan.dtype = ResolveDType(spec, workers);
+  plan.training_dtype = ResolveTrainingDType(spec, workers);
   if (NeedsCalibration(spec.method)) {
     plan.micro_batches =
         (spec.calibration.samples + spec.compute.micro_batch - 1) / spec.compute.micro_batch;
   }
-  for (int stage = 0; stage < stages; ++stage) {
-    plan.stages[stage].memory_bytes = StageMemory(spec, facts, plan, stage);
+  for (const GangShape& shape : shapes) {
+    plan.stages = SplitLayers(facts.config.num_layers, shape.stages);
+    plan.replicas = shape.replicas;
+    for (int stage = 0; stage < shape.stages; ++stage) {
+      plan.stages[stage].memory_bytes = StageMemory(spec, facts, plan, stage);
+    }
+    if (Fits(plan, workers)) break;
   }
   plan.wire_bytes = WireBytes(spec, facts, plan);
   plan.checkpoint_bytes = facts.checkpoint_bytes;

@@ -7,6 +7,7 @@
 #include "common/domain/plan.h"
 #include "common/domain/worker_info.h"
 #include "server/core/admission.h"
+#include "server/core/gang_shape.h"
 
 namespace rondo {
 
@@ -22,9 +23,13 @@ std::vector<StagePlan> SplitLayers(int64_t layers, int stages);
 // Bytes of all weight files of one format, as the exporter writes them, headers aside.
 int64_t ExportBytes(const ModelFacts& facts, const GridSpec& grid, ExportFormat format);
 
-// `workers`: the gang by rank, or what is known of it; fewer than `stages` when not all are there.
-// REQUIRES: 1 <= stages <= decoder layers; CheckSpec(spec) gave `facts`.
-Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, int stages,
+// What kAuto becomes: bfloat16 where every worker multiplies faster in it.
+DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers);
+
+// Takes the first of `shapes` for which every stage fits its worker's memory, else the last.
+// `workers`: the gang by rank, or what is known of it; fewer than ranks when not all are there.
+// REQUIRES: `shapes` are ShapesOf() a number of ranks, not empty; CheckSpec(spec) gave `facts`.
+Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
               const std::vector<WorkerInfo>& workers);
 
 }  // namespace rondo

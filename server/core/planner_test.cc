@@ -74,29 +74,79 @@ TEST(PlannerTest, PlanOfTheTinyModel) {
   std::get<GptqSettings>(spec.method).propagate = Propagate::kFullPrecision;
   const auto facts = CheckSpec(spec);
   ASSERT_TRUE(facts.ok()) << facts.status();
-  const Plan plan = MakePlan(spec, *facts, 2, {Worker("cuda:0"), Worker("cuda:0")});
+  const Plan plan = MakePlan(spec, *facts, {{2, 1}}, {Worker("cuda:0"), Worker("cuda:0")});
   ASSERT_EQ(plan.stages.size(), 2u);
   EXPECT_EQ(plan.dtype, DType::kBFloat16);
   EXPECT_EQ(plan.micro_batches, 4);
   const int64_t hidden = facts->config.hidden_size;
-  EXPECT_EQ(plan.wire_bytes, 4 * 32 * hidden * 2 + 2 * 5 * 32 * hidden * 4);
+  EXPECT_EQ(plan.wire_bytes, hidden * 4 * 32 * 2 + hidden * 2 * 5 * 32 * 4);
   EXPECT_EQ(plan.quantized_weights,
             facts->config.num_layers * facts->layout.LinearWeightsPerLayer());
   EXPECT_GT(plan.checkpoint_bytes, plan.export_bytes);
   EXPECT_GT(plan.stages[0].memory_bytes, plan.quantized_weights / 2 * 4);
   EXPECT_THAT(plan.notes, testing::IsEmpty());
-  EXPECT_EQ(MakePlan(spec, *facts, 1, {Worker("cuda:0")}).wire_bytes, 0);
+  EXPECT_EQ(MakePlan(spec, *facts, {{1, 1}}, {Worker("cuda:0")}).wire_bytes, 0);
 }
 
 TEST(PlannerTest, NotesSayWhatTheUserShouldKnow) {
   JobSpec spec = TinySpec(2);
   std::get<GptqSettings>(spec.method).propagate = Propagate::kQuantized;
   const ModelFacts facts = *CheckSpec(spec);
-  const Plan plan = MakePlan(spec, facts, 2, {Worker("cpu"), Worker("cpu", 1 << 10)});
+  const Plan plan = MakePlan(spec, facts, {{2, 1}}, {Worker("cpu"), Worker("cpu", 1 << 10)});
   EXPECT_TRUE(plan.sequential);
   EXPECT_THAT(plan.notes, ElementsAre("layers are sequential with propagate quantized: the 2 "
                                       "stages take turns, so they are no faster than one",
                                       HasSubstr("but cpu of worker w has 0.0 GiB")));
+}
+
+JobSpec TinyTraining(int64_t batch) {
+  JobSpec spec = TinySpec(0);
+  LearnedRoundingSettings learned;
+  learned.init = RoundingInit::kRtn;
+  learned.training.steps = 10;
+  learned.training.batch = batch;
+  spec.method = learned;
+  return spec;
+}
+
+TEST(PlannerTest, TrainingDTypeIsBFloat16WhereItIsFast) {
+  JobSpec spec = TinyTraining(1);
+  WorkerInfo slow = Worker("cpu");
+  slow.bf16 = false;
+  EXPECT_EQ(ResolveTrainingDType(spec, {Worker("cpu"), Worker("cpu")}), DType::kBFloat16);
+  EXPECT_EQ(ResolveTrainingDType(spec, {Worker("cpu"), slow}), DType::kFloat32);
+  EXPECT_EQ(ResolveTrainingDType(spec, {}), DType::kFloat32);
+  std::get<LearnedRoundingSettings>(spec.method).training.dtype = DType::kFloat32;
+  EXPECT_EQ(ResolveTrainingDType(spec, {Worker("cpu")}), DType::kFloat32);
+  EXPECT_EQ(ResolveTrainingDType(TinySpec(1), {Worker("cpu")}), DType::kFloat32);
+}
+
+TEST(PlannerTest, ReplicasAreChosenWhereEachHasRoom) {
+  const JobSpec spec = TinyTraining(4);
+  const ModelFacts facts = *CheckSpec(spec);
+  const auto shapes = *ShapesOf(spec, facts.config, 4);
+  const auto plan = [&](int64_t memory_bytes) {
+    return MakePlan(spec, facts, shapes, std::vector<WorkerInfo>(4, Worker("cpu", memory_bytes)));
+  };
+  const Plan roomy = plan(int64_t{1} << 40);
+  EXPECT_EQ(roomy.replicas, 4);
+  ASSERT_EQ(roomy.stages.size(), 1u);
+  EXPECT_EQ(WorldSize(roomy), 4);
+  EXPECT_EQ(roomy.training_dtype, DType::kBFloat16);
+  EXPECT_EQ(roomy.wire_bytes, 0);
+
+  const Plan tighter = plan(roomy.stages[0].memory_bytes - 1);
+  EXPECT_EQ(tighter.replicas, 2);
+  EXPECT_EQ(tighter.stages.size(), 2u);
+  EXPECT_THAT(tighter.notes, testing::IsEmpty());
+  // The teacher's states, then every step's forward and backward.
+  const int64_t hidden = facts.config.hidden_size;
+  EXPECT_EQ(tighter.wire_bytes, hidden * 4 * 32 * 4 + hidden * 10 * 4 * 32 * 4 * 2);
+
+  const Plan none = plan(1);
+  EXPECT_EQ(none.replicas, 1);
+  EXPECT_EQ(none.stages.size(), 4u);
+  EXPECT_EQ(none.notes.size(), 4u);
 }
 
 }  // namespace

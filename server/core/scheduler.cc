@@ -25,6 +25,16 @@ void RemoveTreeOrLog(const std::string& dir) {
   }
 }
 
+// What a former generation left, but for what training goes on from.
+absl::Status RemoveUnfinished(const std::string& artifact_dir) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(artifact_dir, error)) {
+    if (entry.path().filename() == kResumeFolder) continue;
+    RETURN_IF_ERROR(RemoveTree(entry.path().string()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Scheduler::Recover() {
@@ -55,27 +65,27 @@ void Scheduler::Schedule() {
     const bool waiting = state == JobState::kQueued || state == JobState::kRecovering;
     if (!waiting || record->gang || !jobs_->broken().ok()) continue;
     std::vector<WorkerInfo> idle = workers_->Idle();
-    size_t stages = 0;
-    const Fit fit = Fits(record, idle, &stages);
+    size_t ranks = 0;
+    const Fit fit = Fits(record, idle, &ranks);
     if (fit == Fit::kWait) return;
     if (fit == Fit::kSkip) continue;
-    idle.resize(stages);
+    idle.resize(ranks);
     Start(record, idle);
   }
 }
 
 Scheduler::Fit Scheduler::Fits(JobRecord* record, const std::vector<WorkerInfo>& idle,
-                               size_t* stages) {
+                               size_t* ranks) {
   if (idle.empty()) return Fit::kWait;
-  const size_t wanted = record->job.spec.workers;
+  const JobSpec& spec = record->job.spec;
+  const size_t wanted = spec.workers > 0 ? spec.workers : FewestRanks(spec);
   if (wanted > static_cast<size_t>(workers_->attached())) return Fit::kSkip;
   if (wanted > idle.size()) return Fit::kWait;
   if (const absl::Status loaded = LoadFacts(record); !loaded.ok()) {
     Fail(record, loaded);
     return Fit::kSkip;
   }
-  const size_t layers = record->facts->config.num_layers;
-  *stages = wanted == 0 ? std::min(idle.size(), layers) : wanted;
+  *ranks = RanksFor(spec, record->facts->config, static_cast<int>(idle.size()));
   return Fit::kStart;
 }
 
@@ -94,13 +104,14 @@ void Scheduler::Start(JobRecord* record, const std::vector<WorkerInfo>& gang) {
 absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang) {
   Job& job = record->job;
   const std::string artifact_dir = ArtifactDir(job.id);
-  RETURN_IF_ERROR(RemoveTree(artifact_dir));
+  RETURN_IF_ERROR(RemoveUnfinished(artifact_dir));
   RETURN_IF_ERROR(MakeDirs(artifact_dir));
 
   RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kPlanning}));
-  const int stages = static_cast<int>(gang.size());
+  const int size = static_cast<int>(gang.size());
+  ASSIGN_OR_RETURN(const auto shapes, ShapesOf(job.spec, record->facts->config, size));
   RETURN_IF_ERROR(
-      jobs_->Record(record, PlanMade{MakePlan(job.spec, *record->facts, stages, gang)}));
+      jobs_->Record(record, PlanMade{MakePlan(job.spec, *record->facts, shapes, gang)}));
   GangFormed formed{job.generation + 1, {}};
   Gang ranks{formed.generation, {}, std::vector<bool>(gang.size(), false), {}};
   for (const WorkerInfo& worker : gang) {
@@ -111,7 +122,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
   RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kRunning}));
 
   record->gang = std::move(ranks);
-  for (int rank = 0; rank < stages; ++rank) {
+  for (int rank = 0; rank < size; ++rank) {
     const WorkerInfo& worker = gang[rank];
     workers_->Reserve(worker.id, job.id);
     workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, job.spec, *job.plan,
@@ -193,6 +204,7 @@ void Scheduler::Settle(JobRecord* record) {
   }
   // A failure of the store is remembered there and seen by everybody who writes.
   if (verdict.ok()) {
+    RemoveTreeOrLog(JoinPath(ArtifactDir(job.id), kResumeFolder));
     jobs_->Record(record, StateChanged{JobState::kSucceeded}).IgnoreError();
   } else if (IsRetryable(verdict) && record->retries < kMaxRetries) {
     ++record->retries;

@@ -42,7 +42,7 @@ class Scheduler {
 
  private:
   enum class Fit { kStart, kSkip, kWait };
-  Fit Fits(JobRecord* record, const std::vector<WorkerInfo>& idle, size_t* stages);
+  Fit Fits(JobRecord* record, const std::vector<WorkerInfo>& idle, size_t* ranks);
   // Moves the job on, or to FAILED with what is in the way.
   void Start(JobRecord* record, const std::vector<WorkerInfo>& gang);
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);

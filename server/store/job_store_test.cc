@@ -19,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 
 class JobStoreTest : public testing::Test {
- protected:
+ public:
   JobStoreTest() : dir_(testing::TempDir() + "/store-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
     Reopen();
@@ -29,6 +29,7 @@ class JobStoreTest : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
+ protected:
   std::string path() const { return dir_ + "/rondo.db"; }
   void Reopen() {
     store_.reset();
@@ -107,6 +108,7 @@ TEST_F(JobStoreTest, AppendToAnUnknownJobIsNotFound) {
 TEST_F(JobStoreTest, NumbersAreContiguousUnderConcurrency) {
   ASSERT_TRUE(store_->Create(MakeJob("j", "r"), Event(StateChanged{})).ok());
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 25; ++i) {
