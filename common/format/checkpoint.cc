@@ -8,6 +8,8 @@ namespace {
 
 constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
+constexpr char kDecoderPrefix[] = "model.";
+constexpr char kHead[] = "lm_head.weight";
 
 // Tensor name -> name of the shard that holds it.
 absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(const std::string& path) {
@@ -36,13 +38,26 @@ absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(const std::stri
 absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
   if (!IsDirectory(dir)) return absl::NotFoundError(absl::StrCat(dir, " is not a folder"));
   const std::string single = JoinPath(dir, kSingleFile);
-  if (FileExists(single)) return OpenFile(single);
   const std::string index = JoinPath(dir, kIndexFile);
-  if (!FileExists(index)) {
+  if (!FileExists(single) && !FileExists(index)) {
     return absl::NotFoundError(
         absl::StrCat(dir, " holds neither ", kSingleFile, " nor ", kIndexFile));
   }
-  return OpenShards(dir, index);
+  ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                   FileExists(single) ? OpenFile(single) : OpenShards(dir, index));
+  checkpoint.NameInFull();
+  return checkpoint;
+}
+
+void Checkpoint::NameInFull() {
+  if (!Has("decoder.embed_tokens.weight") && !Has("embed_tokens.weight")) return;
+  std::map<std::string, Entry> named;
+  for (auto& [name, entry] : tensors_) {
+    if (name != kHead) entry.info.name = absl::StrCat(kDecoderPrefix, name);
+    const std::string full = entry.info.name;
+    named[full] = std::move(entry);
+  }
+  tensors_ = std::move(named);
 }
 
 absl::StatusOr<Checkpoint> Checkpoint::OpenFile(const std::string& path) {

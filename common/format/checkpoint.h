@@ -28,7 +28,9 @@ struct TensorView {
 class Checkpoint {
  public:
   // NOT_FOUND: no such folder or no model file in it. INVALID_ARGUMENT: truncated or corrupt; the
-  // message names the file and the tensor.
+  // message names the file and the tensor. The bare decoder of a causal language model, which
+  // Hugging Face saves without the "model." in front of its tensors' names (most of OPT is
+  // published so), is read under the full names.
   static absl::StatusOr<Checkpoint> Open(const std::string& dir);
   // One safetensors file.
   static absl::StatusOr<Checkpoint> OpenFile(const std::string& path);
@@ -48,6 +50,7 @@ class Checkpoint {
   };
   // Holds what the index names; further tensors of the shards are left out.
   static absl::StatusOr<Checkpoint> OpenShards(const std::string& dir, const std::string& index);
+  void NameInFull();
   std::map<std::string, Entry> tensors_;
 };
 

@@ -62,6 +62,21 @@ TEST_F(CheckpointTest, Shards) {
   EXPECT_EQ(checkpoint->Find("d").status().message(), "the checkpoint holds no tensor d");
 }
 
+TEST_F(CheckpointTest, ABareDecoderIsReadUnderFullNames) {
+  const auto names_of = [&](const std::vector<std::string>& names) {
+    Shard("model.safetensors", names);
+    return Checkpoint::Open(dir_)->names();
+  };
+  EXPECT_THAT(names_of({"decoder.embed_tokens.weight", "decoder.layers.0.fc1.bias"}),
+              ElementsAre("model.decoder.embed_tokens.weight", "model.decoder.layers.0.fc1.bias"));
+  EXPECT_EQ(Checkpoint::Open(dir_)->Find("model.decoder.layers.0.fc1.bias")->info.name,
+            "model.decoder.layers.0.fc1.bias");
+  EXPECT_THAT(names_of({"embed_tokens.weight", "lm_head.weight", "norm.weight"}),
+              ElementsAre("lm_head.weight", "model.embed_tokens.weight", "model.norm.weight"));
+  EXPECT_THAT(names_of({"model.embed_tokens.weight", "odd.weight"}),
+              ElementsAre("model.embed_tokens.weight", "odd.weight"));
+}
+
 TEST_F(CheckpointTest, NoModel) {
   EXPECT_EQ(Checkpoint::Open(Path("no")).status(),
             absl::NotFoundError(Path("no") + " is not a folder"));

@@ -16,7 +16,7 @@ class ConfigJsonTest : public testing::Test {
   void SetUp() override {
     std::string pattern = testing::TempDir() + "/rondo_config_XXXXXX";
     dir_ = mkdtemp(pattern.data());
-    config_ = json::parse(ReadFile("tests/data/models/llama-tiny/config.json").value());
+    Use("llama-tiny");
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
 
@@ -37,6 +37,10 @@ class ConfigJsonTest : public testing::Test {
     json changed = config_;
     changed[field] = value;
     return Message(Read(changed.dump()));
+  }
+
+  void Use(const std::string& model) {
+    config_ = json::parse(ReadFile("tests/data/models/" + model + "/config.json").value());
   }
 
   std::string dir_;
@@ -114,9 +118,70 @@ TEST_F(ConfigJsonTest, Rope) {
   EXPECT_EQ(MessageWith("rope_scaling", 2), ": \"rope_scaling\" is 2; it must be an object");
 }
 
+TEST_F(ConfigJsonTest, BothSpellingsOfOpt) {
+  Use("opt-tiny");
+  const auto check = [](const ModelConfig& config) {
+    EXPECT_EQ(config.model_type, "opt");
+    EXPECT_EQ(config.intermediate_size, 512);
+    EXPECT_EQ(config.num_kv_heads, 4);
+    EXPECT_EQ(config.head_dim, 32);
+    EXPECT_EQ(config.max_positions, 512);
+    EXPECT_EQ(config.embedding_dim, 128);
+    EXPECT_EQ(config.hidden_act, "relu");
+    EXPECT_TRUE(config.attention_bias && config.mlp_bias && config.tie_word_embeddings);
+    EXPECT_TRUE(config.norm_before && config.final_norm);
+  };
+  check(Read().value());
+  check(Read(ReadFile("tests/data/models/opt-tiny/golden/config.transformers5.json").value())
+            .value());
+}
+
+TEST_F(ConfigJsonTest, VariantsOfOpt) {
+  Use("opt-post-norm");
+  EXPECT_EQ(Read()->embedding_dim, 32);
+  EXPECT_FALSE(Read()->norm_before || Read()->final_norm);
+  config_["do_layer_norm_before"] = true;
+  EXPECT_TRUE(Read()->final_norm);
+  config_["_remove_final_layer_norm"] = true;
+  EXPECT_FALSE(Read()->final_norm);
+  config_["enable_bias"] = false;
+  EXPECT_FALSE(Read()->attention_bias || Read()->mlp_bias);
+  config_.erase("word_embed_proj_dim");
+  EXPECT_EQ(Read()->embedding_dim, 48);
+  EXPECT_EQ(MessageWith("activation_function", "gelu"),
+            ": activation_function \"gelu\" is not supported; supported: relu");
+  EXPECT_EQ(MessageWith("layer_norm_elementwise_affine", false),
+            ": \"layer_norm_elementwise_affine\" is false; it must be true");
+  EXPECT_EQ(MessageWith("num_attention_heads", 5),
+            ": \"hidden_size\" 48 is not a multiple of \"num_attention_heads\" 5");
+  EXPECT_EQ(MessageWith("ffn_dim", nullptr), " has no \"ffn_dim\"");
+}
+
+TEST_F(ConfigJsonTest, BothSpellingsOfQwen3) {
+  Use("qwen3-tiny");
+  const auto check = [](const ModelConfig& config) {
+    EXPECT_EQ(config.model_type, "qwen3");
+    EXPECT_EQ(config.hidden_size, 128);
+    EXPECT_EQ(config.num_kv_heads, 2);
+    EXPECT_EQ(config.head_dim, 48);
+    EXPECT_EQ(config.rope_theta, 1e6);
+    EXPECT_TRUE(config.tie_word_embeddings);
+  };
+  check(Read().value());
+  check(Read(ReadFile("tests/data/models/qwen3-tiny/golden/config.transformers5.json").value())
+            .value());
+  EXPECT_EQ(MessageWith("use_sliding_window", true),
+            ": \"use_sliding_window\" is true; it must be false");
+  EXPECT_EQ(MessageWith("layer_types", {"full_attention", "sliding_attention"}),
+            ": layer type \"sliding_attention\" is not supported; supported: \"full_attention\"");
+  EXPECT_EQ(MessageWith("layer_types", "full_attention"),
+            ": \"layer_types\" is \"full_attention\"; it must be an array");
+  EXPECT_EQ(MessageWith("head_dim", nullptr), " has no \"head_dim\"");
+}
+
 TEST_F(ConfigJsonTest, OtherFamiliesAreNamedBeforeMissingFields) {
   EXPECT_EQ(Message(Read(R"({"model_type":"gpt_neox"})")),
-            ": model_type \"gpt_neox\" is not supported; supported: llama");
+            ": model_type \"gpt_neox\" is not supported; supported: llama, opt, qwen3");
   EXPECT_EQ(Message(Read("{}")), " has no \"model_type\"");
 }
 

@@ -91,7 +91,7 @@ TEST_F(BadInput, UnknownArchitecture) {
   const std::string model = CopyModel();
   std::ofstream(model + "/config.json") << R"({"model_type": "mamba"})";
   ExpectRefused(Quantize(model, {}),
-                model + "/config.json: model_type \"mamba\" is not supported; supported: llama");
+                model + "/config.json: model_type \"mamba\" is not supported; supported: llama, opt, qwen3");
 }
 
 TEST_F(BadInput, FiveBits) {

@@ -1,5 +1,5 @@
 // The part of a decoder-only model that one stage holds, and its forward pass. One file a family
-// (llama.cc); MakeStage chooses by config.model_type.
+// (llama.cc, opt.cc, qwen3.cc); LoadStage chooses by config.model_type.
 //
 // Ownership: a Stage owns its weights; the checkpoint is read in Load and not kept. Not
 // thread-safe. Torch's exceptions end as a Status.

@@ -1,4 +1,5 @@
-// One function a model family; a new family adds its file, a line here and one in stage.cc.
+// One function a model family, which stage.cc finds by model_type. How a new family is added:
+// docs/families.md.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,14 @@
 namespace rondo {
 
 absl::StatusOr<std::unique_ptr<Stage>> MakeLlamaStage(const WeightReader& weights,
+                                                      const ModelConfig& config,
+                                                      const StageRange& range);
+
+absl::StatusOr<std::unique_ptr<Stage>> MakeOptStage(const WeightReader& weights,
+                                                    const ModelConfig& config,
+                                                    const StageRange& range);
+
+absl::StatusOr<std::unique_ptr<Stage>> MakeQwen3Stage(const WeightReader& weights,
                                                       const ModelConfig& config,
                                                       const StageRange& range);
 

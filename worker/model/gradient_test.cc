@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "worker/model/decoder.h"
+#include "worker/model/model_fixture.h"
 
 namespace rondo {
 namespace {
@@ -12,22 +13,9 @@ class GradientTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     at::manual_seed(1);
-    const std::string dir = "tests/data/models/" + GetParam();
-    auto checkpoint = Checkpoint::Open(dir);
-    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-    const auto config = ReadModelConfig(dir);
-    ASSERT_TRUE(config.ok()) << config.status();
-    checkpoint_ = std::make_unique<Checkpoint>(*std::move(checkpoint));
-    config_ = *config;
-    stage_ = Load({0, 1, true, true});
-    hidden_ = *stage_->Embed(at::arange(2 * 70, at::kLong).view({2, 70}) + 5);
+    stage_ = model_.Load({0, 1, true, true});
+    hidden_ = *stage_->Embed(at::arange(2 * 30, at::kLong).view({2, 30}) + 5);
     weights_ = at::randn(hidden_.sizes());
-  }
-
-  std::unique_ptr<Stage> Load(const StageRange& range) {
-    auto stage = LoadStage(*checkpoint_, config_, range, at::kFloat, at::kCPU);
-    EXPECT_TRUE(stage.ok()) << stage.status();
-    return *std::move(stage);
   }
 
   at::Tensor Forward(const at::Tensor& hidden) const {
@@ -45,8 +33,7 @@ class GradientTest : public ::testing::TestWithParam<std::string> {
     return leaf.grad();
   }
 
-  std::unique_ptr<Checkpoint> checkpoint_;
-  ModelConfig config_;
+  ModelFixture model_{GetParam()};
   std::unique_ptr<Stage> stage_;
   at::Tensor hidden_, weights_;
 };
@@ -91,7 +78,7 @@ TEST_P(GradientTest, ProductsStandInForWeights) {
   std::vector<Linear>& linears = stage_->layers()[0]->linears();
   std::vector<at::Tensor> weights;
   for (Linear& linear : linears) weights.push_back(linear.weight);
-  stage_ = Load({0, 1, true, true, /*linears=*/false});
+  stage_ = model_.Load({0, 1, true, true, /*linears=*/false});
   std::vector<Trained> products(weights.begin(), weights.end());
   for (size_t i = 0; i < weights.size(); ++i) {
     Linear& linear = stage_->layers()[0]->linears()[i];
@@ -123,18 +110,16 @@ TEST_P(GradientTest, WeightsOfAProductHaveTheirGradientWhereTheInputHasNone) {
 TEST_P(GradientTest, TheHeadRecordsAndEqualsItsParts) {
   const at::Tensor leaf = hidden_.clone().requires_grad_();
   const at::Tensor final_hidden = *stage_->FinalHidden(leaf);
-  EXPECT_EQ(stage_->head().sizes(), at::IntArrayRef({config_.vocab_size, final_hidden.size(-1)}));
+  EXPECT_EQ(stage_->head().sizes(),
+            at::IntArrayRef({model_.config().vocab_size, final_hidden.size(-1)}));
   EXPECT_TRUE(at::equal(*stage_->Logits(leaf), at::linear(final_hidden, stage_->head())));
   final_hidden.sum().backward();
   EXPECT_GT(leaf.grad().norm().item<double>(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, GradientTest, ::testing::Values("llama-tiny"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Models, GradientTest,
+                         ::testing::Values("llama-tiny", "opt-tiny", "opt-post-norm", "qwen3-tiny"),
+                         TestName);
 
 }  // namespace
 }  // namespace rondo

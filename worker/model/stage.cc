@@ -14,7 +14,8 @@ using MakeStage = std::function<absl::StatusOr<std::unique_ptr<Stage>>(
     const WeightReader&, const ModelConfig&, const StageRange&)>;
 
 const std::map<std::string, MakeStage>& Families() {
-  static const auto* families = new std::map<std::string, MakeStage>{{"llama", MakeLlamaStage}};
+  static const auto* families = new std::map<std::string, MakeStage>{
+      {"llama", MakeLlamaStage}, {"opt", MakeOptStage}, {"qwen3", MakeQwen3Stage}};
   return *families;
 }
 

@@ -73,6 +73,15 @@ absl::StatusOr<at::Tensor> WeightReader::Read(const std::string& name,
   return LoadTensor(checkpoint_, name, dtype_, device_);
 }
 
+absl::StatusOr<at::Tensor> WeightReader::ReadEnd(const std::string& name) const {
+  for (const auto* tensors : {&layout_.embedding, &layout_.head}) {
+    for (const TensorLayout& tensor : *tensors) {
+      if (tensor.name == name) return Read(name, tensor.shape);
+    }
+  }
+  return at::Tensor();
+}
+
 absl::StatusOr<at::Tensor> WeightReader::ReadOther(int64_t layer,
                                                    const std::string& relative) const {
   for (const TensorLayout& other : layout_.layer_others) {

@@ -25,14 +25,17 @@ class WeightReader {
   at::ScalarType dtype() const { return dtype_; }
   at::Device device() const { return device_; }
 
-  // A tensor of the whole model.
-  absl::StatusOr<at::Tensor> Read(const std::string& name, const std::vector<int64_t>& shape) const;
+  // A tensor outside the layers, by its full name and the shape the layout gives it. Undefined when
+  // the layout has none of that name.
+  absl::StatusOr<at::Tensor> ReadEnd(const std::string& name) const;
   // A tensor of one decoder layer, by its name within the layer and the shape the layout gives it.
   absl::StatusOr<at::Tensor> ReadOther(int64_t layer, const std::string& relative) const;
   // All linears of one decoder layer, in the layout's order; without `weights` only their biases.
   absl::StatusOr<std::vector<Linear>> ReadLinears(int64_t layer, bool weights) const;
 
  private:
+  absl::StatusOr<at::Tensor> Read(const std::string& name, const std::vector<int64_t>& shape) const;
+
   const Checkpoint& checkpoint_;
   ModelLayout layout_;
   at::ScalarType dtype_;
