@@ -1,20 +1,11 @@
 #include "kernels/api/cuda.h"
 #include "kernels/cuda/cuda_status.h"
+#include "kernels/cuda/device_ops.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/reference/power.h"
 
 namespace rondo::kernels::cuda {
 namespace {
-
-struct DeviceOps {
-  using F = float;
-  static __device__ F Set1(float v) { return v; }
-  static __device__ F Mul(F a, F b) { return a * b; }
-  static __device__ F Fma(F a, F b, F c) { return fmaf(a, b, c); }
-  static __device__ F FnMadd(F a, F b, F c) { return fmaf(-a, b, c); }
-  static __device__ F FloatOfBits(F a) { return static_cast<float>(__float_as_int(a)); }
-  static __device__ F BitsOfFloat(F a) { return __int_as_float(static_cast<int>(a)); }
-};
 
 constexpr unsigned kAllLanes = 0xffffffff;
 

@@ -33,4 +33,34 @@ absl::Status PackRows(Matrix<const uint8_t> codes, int bits, Matrix<uint32_t> wo
   return NotBuilt();
 }
 
+template <typename T>
+absl::Status DequantizeCodebook(const CodebookView& layer, Matrix<T> out, void* stream) {
+  return NotBuilt();
+}
+
+template <typename T>
+absl::Status CodebookGradient(const CodebookView& layer, const BlocksByCode& blocks,
+                              Matrix<const T> dw, float* sum, void* stream) {
+  return NotBuilt();
+}
+
+absl::Status NearestL2(const Nearest& args, void* stream) { return NotBuilt(); }
+
+absl::Status NearestLinf(const Nearest& args, void* stream) { return NotBuilt(); }
+
+template <typename T>
+absl::Status Distill(Matrix<const T> teacher, Matrix<T> student, float temperature, double* loss,
+                     void* stream) {
+  return NotBuilt();
+}
+
+template absl::Status DequantizeCodebook(const CodebookView&, Matrix<float>, void*);
+template absl::Status DequantizeCodebook(const CodebookView&, Matrix<uint16_t>, void*);
+template absl::Status CodebookGradient(const CodebookView&, const BlocksByCode&,
+                                       Matrix<const float>, float*, void*);
+template absl::Status CodebookGradient(const CodebookView&, const BlocksByCode&,
+                                       Matrix<const uint16_t>, float*, void*);
+template absl::Status Distill(Matrix<const float>, Matrix<float>, float, double*, void*);
+template absl::Status Distill(Matrix<const uint16_t>, Matrix<uint16_t>, float, double*, void*);
+
 }  // namespace rondo::kernels::cuda

@@ -9,6 +9,7 @@
 #include "kernels/api/cuda.h"
 #include "kernels/testing/cases.h"
 #include "kernels/testing/guarded.h"
+#include "kernels/testing/typed.h"
 
 namespace rondo::kernels {
 namespace {
@@ -158,6 +159,111 @@ TEST_F(CudaTest, PackEqualsReference) {
                     .ok());
     EXPECT_EQ(device_words.Read(), words) << c.name;
   }
+}
+
+// The blocks of each code, ascending (BlocksByCode).
+struct Inverse {
+  Inverse(const std::vector<uint16_t>& codes, int64_t count) {
+    for (int64_t k = 0; k < count; ++k) {
+      for (size_t b = 0; b < codes.size(); ++b) {
+        if (codes[b] == k) block.push_back(static_cast<int32_t>(b));
+      }
+      begin.push_back(static_cast<int32_t>(block.size()));
+    }
+  }
+  std::vector<int32_t> block, begin = {0};
+};
+
+template <typename T>
+void CodebookEqualsReference(cudaStream_t stream) {
+  for (const testing::CodebookCase& c : testing::CodebookCases()) {
+    const testing::CodebookInput in = testing::MakeCodebookInput(c);
+    const std::vector<T> dw = testing::Typed<T>::FromFloats(in.dw);
+    const Inverse inverse(in.codes, c.entries);
+    std::vector<T> out(in.base.size());
+    std::vector<float> sum(in.rounding.size(), 0.25f);
+    const DeviceArray<uint8_t> base(in.base);
+    const DeviceArray<uint16_t> codes(in.codes);
+    const DeviceArray<float> rounding(in.rounding), scale(in.scale), zero_point(in.zero_point);
+    const DeviceArray<int32_t> block(inverse.block), begin(inverse.begin);
+    const DeviceArray<T> device_dw(dw), device_out(out);
+    const DeviceArray<float> device_sum(sum);
+
+    CodebookView layer = testing::ViewOf(c, in);
+    testing::Typed<T>::DequantizeCodebook(Reference())(layer, MatrixOf(out.data(), c.rows, c.cols));
+    testing::Typed<T>::CodebookGradient(Reference())(layer, MatrixOf(dw.data(), c.rows, c.cols),
+                                                     sum.data());
+    layer.base.data = base.data();
+    layer.codes = codes.data();
+    layer.rounding = rounding.data();
+    layer.grid.scale = scale.data();
+    layer.grid.zero_point = zero_point.data();
+    ASSERT_TRUE(
+        cuda::DequantizeCodebook(layer, MatrixOf(device_out.data(), c.rows, c.cols), stream).ok());
+    ASSERT_TRUE(cuda::CodebookGradient<T>(layer, {block.data(), begin.data(), c.entries},
+                                          {device_dw.data(), c.rows, c.cols, c.cols},
+                                          device_sum.data(), stream)
+                    .ok());
+    EXPECT_TRUE(SameBits(device_out.Read(), out)) << c.name;
+    EXPECT_TRUE(SameBits(device_sum.Read(), sum)) << c.name;
+  }
+}
+
+TEST_F(CudaTest, CodebookEqualsReference) {
+  CodebookEqualsReference<float>(stream_);
+  CodebookEqualsReference<uint16_t>(stream_);
+}
+
+TEST_F(CudaTest, NearestEqualsReference) {
+  for (const testing::NearestCase& c : testing::NearestCases()) {
+    const testing::NearestInput in = testing::MakeNearestInput(c);
+    std::vector<int32_t> index(c.points);
+    std::vector<float> distance(c.points);
+    const DeviceArray<float> points(in.points), centres(in.centres), half_norms(in.half_norms);
+    const DeviceArray<int32_t> device_index(index);
+    const DeviceArray<float> device_distance(distance);
+    Nearest args = testing::NearestOf(c, in);
+    args.index = index.data();
+    args.distance = distance.data();
+    Nearest device = args;
+    device.points = points.data();
+    device.centres = centres.data();
+    device.half_norms = half_norms.data();
+    device.index = device_index.data();
+    device.distance = device_distance.data();
+    for (bool squared : {false, true}) {
+      (squared ? Reference().nearest_l2 : Reference().nearest_linf)(args);
+      ASSERT_TRUE((squared ? cuda::NearestL2 : cuda::NearestLinf)(device, stream_).ok());
+      EXPECT_EQ(device_index.Read(), index) << c.name << squared;
+      EXPECT_TRUE(SameBits(device_distance.Read(), distance)) << c.name << squared;
+    }
+  }
+}
+
+template <typename T>
+void DistillEqualsReference(cudaStream_t stream) {
+  for (const testing::DistillCase& c : testing::DistillCases()) {
+    const testing::DistillInput in = testing::MakeDistillInput(c);
+    const std::vector<T> teacher = testing::Typed<T>::FromFloats(in.teacher);
+    std::vector<T> student = testing::Typed<T>::FromFloats(in.student);
+    std::vector<double> loss(c.rows);
+    const DeviceArray<T> device_teacher(teacher), device_student(student);
+    const DeviceArray<double> device_loss(loss);
+    testing::Typed<T>::Distill(Reference())(MatrixOf(teacher.data(), c.rows, c.vocab),
+                                            MatrixOf(student.data(), c.rows, c.vocab),
+                                            c.temperature, loss.data());
+    ASSERT_TRUE(cuda::Distill<T>({device_teacher.data(), c.rows, c.vocab, c.vocab},
+                                 MatrixOf(device_student.data(), c.rows, c.vocab), c.temperature,
+                                 device_loss.data(), stream)
+                    .ok());
+    EXPECT_TRUE(SameBits(device_student.Read(), student)) << c.name;
+    EXPECT_TRUE(SameBits(device_loss.Read(), loss)) << c.name;
+  }
+}
+
+TEST_F(CudaTest, DistillEqualsReference) {
+  DistillEqualsReference<float>(stream_);
+  DistillEqualsReference<uint16_t>(stream_);
 }
 
 }  // namespace

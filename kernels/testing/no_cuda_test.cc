@@ -14,6 +14,14 @@ TEST(NoCudaTest, AnswersUnimplemented) {
   EXPECT_EQ(cuda::Dequantize({}, {}, {}, nullptr).code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(cuda::RunGptqBlock({}, nullptr).code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(cuda::PackRows({}, 4, {}, nullptr).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::DequantizeCodebook<float>({}, {}, nullptr).code(),
+            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::CodebookGradient<uint16_t>({}, {}, {}, nullptr, nullptr).code(),
+            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::NearestL2({}, nullptr).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::NearestLinf({}, nullptr).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::Distill<float>({}, {}, 1.0f, nullptr, nullptr).code(),
+            absl::StatusCode::kUnimplemented);
 }
 
 }  // namespace
