@@ -18,4 +18,8 @@ if("client" IN_LIST RONDO_PARTS)
 endif()
 if("worker" IN_LIST RONDO_PARTS)
   include(Torch)
+  # FAISS is built for GCC's OpenMP. It gets torch's copy: two of them would spin against each other.
+  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
+  target_link_libraries(OpenMP::OpenMP_CXX INTERFACE ${RONDO_TORCH_DIR}/lib/libgomp.so.1)
+  find_package(faiss REQUIRED)
 endif()

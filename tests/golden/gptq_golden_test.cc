@@ -1,4 +1,6 @@
 // GPTQ in its LDLQ form against the reference's form in float64 (tests/data/golden/PROVENANCE.md).
+#include <cmath>
+
 #include "gtest/gtest.h"
 #include "tests/golden/golden.h"
 #include "worker/algo/gptq.h"
@@ -26,6 +28,7 @@ class GptqGoldenTest : public ::testing::TestWithParam<Case> {
     options_.grid.mse = GetParam().mse;
     options_.act_order = GetParam().act_order;
     options_.block_size = GetParam().block_size;
+    options_.keep_target = true;
   }
 
   absl::StatusOr<GptqResult> Solve(const at::Tensor& h) {
@@ -53,6 +56,21 @@ TEST_P(GptqGoldenTest, EqualsTheReference) {
   EXPECT_TRUE(Close(*Dequantize(linear, at::kFloat), golden_.Get("Q")));
   const double loss = golden_.Scalar("loss");
   EXPECT_NEAR(result->objective, loss, 1e-4 * loss);
+  const at::Tensor steps = result->target / PerElement(linear.grid.scale, group_size);
+  EXPECT_TRUE(at::allclose(steps.to(at::kDouble), golden_.Get("u"), 1e-4, 1e-4));
+}
+
+TEST_P(GptqGoldenTest, SquaredPushesAddUpToTheLoss) {
+  const auto factor = FactorHessian(golden_.Float("H"), options_);
+  ASSERT_TRUE(factor.ok()) << factor.status();
+  const auto result = Gptq(golden_.Float("W"), *factor, options_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const at::Tensor push = *GptqPush(*result, *factor, 1);
+  const double loss = golden_.Scalar("loss");
+  EXPECT_NEAR(push.square().sum().item<double>(), loss, 1e-4 * loss);
+  // Of the reference's Hessian, which is 2 * 96 times this one for a sequence of 96 tokens.
+  const at::Tensor scaled = *GptqPush(*result, *factor, 192);
+  EXPECT_TRUE(at::allclose(scaled, push * std::sqrt(192.0)));
 }
 
 TEST_P(GptqGoldenTest, EqualsTheReferenceFromInputs) {

@@ -28,7 +28,11 @@ struct Clusters {
   int64_t iterations = 0;
 };
 
-// blocks: [count, dim] float32. INVALID_ARGUMENT when options.codes > count, or blocks hold NaN.
+// blocks: [count, dim] float32 on the CPU, dim <= 16. At most 256 blocks a code are trained on, as
+// in FAISS. kSignPreserving divides the codes over the patterns of signs that occur, by their
+// blocks, and needs at least one a pattern.
+// INVALID_ARGUMENT when options.codes > count, or blocks hold NaN or Inf, or occur in more patterns
+// than there are codes.
 absl::StatusOr<Clusters> ClusterBlocks(const at::Tensor& blocks, const ClusteringOptions& options);
 
 // options.codes for `weights` weights that share one codebook: settings.codes, lowered so that the

@@ -32,6 +32,7 @@ class Solver {
     const double energy = WeightEnergy();
     result.relative_error = energy > 0 ? result.objective / energy : 0.0;
     result.linear = {InCheckpointOrder(codes_), std::move(grid_)};
+    if (options_.keep_target) result.target = InCheckpointOrder(running_);
     return result;
   }
 
@@ -118,6 +119,10 @@ class Solver {
     if (end < in_) {
       running_.narrow(1, end, in_ - end).addmm_(error, feedback.narrow(1, end, in_ - end));
     }
+    if (options_.keep_target) {
+      // The kernel keeps t to itself; the block's own columns are not read again.
+      running_.narrow(1, begin, cols).addmm_(error, feedback.narrow(1, begin, cols).triu(1));
+    }
     return absl::OkStatus();
   }
 
@@ -134,9 +139,9 @@ class Solver {
     return energy;
   }
 
-  at::Tensor InCheckpointOrder(const at::Tensor& codes) const {
-    if (!factor_.permutation.defined()) return codes;
-    return at::empty_like(codes).index_copy_(1, factor_.permutation, codes);
+  at::Tensor InCheckpointOrder(const at::Tensor& columns) const {
+    if (!factor_.permutation.defined()) return columns;
+    return at::empty_like(columns).index_copy_(1, factor_.permutation, columns);
   }
 
   const GptqFactor& factor_;
@@ -167,6 +172,21 @@ absl::StatusOr<GptqResult> Gptq(const at::Tensor& w, const GptqFactor& factor,
           "the weight has ", w.size(1), " columns, the Hessian's factor ", factor.pivots.size(0)));
     }
     return Solver(w.contiguous(), factor, options).Run(w.contiguous());
+  });
+}
+
+absl::StatusOr<at::Tensor> GptqPush(const GptqResult& result, const GptqFactor& factor,
+                                    double hessian_scale) {
+  if (!result.target.defined()) {
+    return absl::InvalidArgumentError("GPTQ's targets were not kept; set keep_target");
+  }
+  return CatchTorch("GPTQ", [&]() -> absl::StatusOr<at::Tensor> {
+    ASSIGN_OR_RETURN(const at::Tensor value, Dequantize(result.linear, at::kFloat));
+    at::Tensor root = factor.pivots.mul(hessian_scale).sqrt_();  // 1 / U_jj
+    if (factor.permutation.defined()) {
+      root = at::empty_like(root).index_copy_(0, factor.permutation, root);
+    }
+    return result.target.sub(value).mul_(root);
   });
 }
 

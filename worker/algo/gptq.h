@@ -42,6 +42,7 @@ struct GptqOptions {
   // columns, fixed up front ("static"), so groups stay contiguous.
   bool act_order = false;
   int64_t block_size = 128;
+  bool keep_target = false;  // fill GptqResult::target
 };
 
 // What linears that share an input share: order of columns, damped factor.
@@ -63,10 +64,20 @@ struct GptqResult {
   QuantizedLinear linear;
   double objective = 0;       // tr(E H_d E^T)
   double relative_error = 0;  // objective / tr(W H_d W^T)
+  // [out, in] float32: the weights t at the time of their decision; undefined unless kept. May
+  // differ from what was rounded in its last bits.
+  at::Tensor target;
 };
 
 // w: [out, in] float32. INVALID_ARGUMENT when it holds NaN or Inf.
 absl::StatusOr<GptqResult> Gptq(const at::Tensor& w, const GptqFactor& factor,
                                 const GptqOptions& options);
+
+// (target - value) / U_jj of the inverse form (docs/algorithms.md 3.2, 5.2), [out, in]: in the
+// units of the weights times those of the Hessian's root, so it depends on the Hessian's scale.
+// `hessian_scale`: of the wanted Hessian by the factored one; the paper's code has (2 / sequences)
+// X^T X. REQUIRES: result has its target.
+absl::StatusOr<at::Tensor> GptqPush(const GptqResult& result, const GptqFactor& factor,
+                                    double hessian_scale);
 
 }  // namespace rondo

@@ -18,14 +18,16 @@ struct RoundingVariables {
 };
 
 // Keeps the decisions of `linear` and takes the soft weights as near to w as they allow: base =
-// code
-// - 1 where w / scale + zero_point < code, else code; h(alpha) = w / scale + zero_point - base,
-// within [0.52, 1] or [0, 0.48]. Hardening gives `linear` back exactly. w: [out, in] float32.
+// code - 1 where w / scale + zero_point < code, else code; h(alpha) = w / scale + zero_point -
+// base, within [0.52, 0.999] or [0.001, 0.48] (at 0 and 1 the soft forward has no gradient).
+// Hardening gives `linear` back exactly. w: [out, in] float32. INVALID_ARGUMENT when shapes do not
+// fit, w holds NaN or Inf, or the grid has more than 7 bits (base would not fit a byte).
 absl::StatusOr<RoundingVariables> NearestStart(const at::Tensor& w, const QuantizedLinear& linear);
 
 // h(alpha) = the fractional part of `target` / scale; base its floor. target: [out, in] float32: w
-// itself (RTN), or GPTQ's weights at the time of their decision. `push` (undefined: none), [out,
-// in] in steps, is subtracted from the fraction: the paper's code takes (target - Q) / U_jj there.
+// itself (RTN), or GPTQ's weights at the time of their decision (GptqResult::target). `push`
+// (undefined: none), [out, in] in steps, is subtracted from the fraction: the paper's code takes
+// GptqPush() there.
 absl::StatusOr<RoundingVariables> FractionalStart(const at::Tensor& target, const Grid& grid,
                                                   const at::Tensor& push);
 
@@ -35,7 +37,7 @@ at::Tensor RectifiedSigmoid(const at::Tensor& alpha);
 at::Tensor InverseRectifiedSigmoid(const at::Tensor& h);
 at::Tensor RectifiedSigmoidSlope(const at::Tensor& alpha, bool saturate);
 
-// 1 - |2 h(alpha) - 1|^beta and its derivative with respect to alpha.
+// 1 - |2 h(alpha) - 1|^beta and its derivative with respect to alpha (0 where h is clamped).
 at::Tensor RoundRegulariser(const at::Tensor& alpha, double beta);
 at::Tensor RoundRegulariserSlope(const at::Tensor& alpha, double beta);
 
