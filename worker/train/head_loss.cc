@@ -1,0 +1,130 @@
+#include "worker/train/head_loss.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "kernels/api/backend.h"
+#include "worker/model/catch_torch.h"
+
+namespace rondo {
+namespace {
+
+// Tokens whose logits exist at one time.
+constexpr int64_t kChunk = 256;
+
+template <typename T, typename Scalar>
+kernels::Matrix<T> Rows(const at::Tensor& m, int64_t begin, int64_t count) {
+  const int64_t cols = m.size(1);
+  return {reinterpret_cast<T*>(m.data_ptr<Scalar>()) + begin * cols, count, cols, cols};
+}
+
+// Overwrites `student` by the gradient; returns the sum of the rows' losses.
+double DistillRows(const at::Tensor& teacher, const at::Tensor& student, double temperature) {
+  const int64_t rows = student.size(0);
+  const at::Tensor losses = at::empty({rows}, at::kDouble);
+  at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
+    double* loss = losses.data_ptr<double>() + begin;
+    const auto t = static_cast<float>(temperature);
+    if (student.scalar_type() == at::kBFloat16) {
+      kernels::Cpu().distill_bf16(Rows<const uint16_t, at::BFloat16>(teacher, begin, end - begin),
+                                  Rows<uint16_t, at::BFloat16>(student, begin, end - begin), t,
+                                  loss);
+    } else {
+      kernels::Cpu().distill(Rows<const float, float>(teacher, begin, end - begin),
+                             Rows<float, float>(student, begin, end - begin), t, loss);
+    }
+  });
+  return losses.sum().item<double>();
+}
+
+class HiddenStateLoss final : public TokenLoss {
+ public:
+  HiddenStateLoss(const TeacherCache* cache, at::Tensor head, double temperature)
+      : cache_(cache), head_(std::move(head)), temperature_(temperature) {}
+
+  absl::StatusOr<double> Apply(int64_t window, int64_t first, at::Tensor* logits) override {
+    const at::Tensor hidden = cache_->Window(window).narrow(0, first, logits->size(0));
+    return DistillRows(at::linear(hidden.to(head_.scalar_type()), head_), *logits, temperature_);
+  }
+
+ private:
+  const TeacherCache* cache_;
+  at::Tensor head_;
+  double temperature_;
+};
+
+class LanguageModelLoss final : public TokenLoss {
+ public:
+  explicit LanguageModelLoss(at::Tensor tokens) : tokens_(std::move(tokens)) {}
+
+  absl::StatusOr<double> Apply(int64_t window, int64_t first, at::Tensor* logits) override {
+    // The last token of a window has nothing to predict.
+    const int64_t count = std::min(logits->size(0), tokens_.size(1) - 1 - first);
+    const at::Tensor targets = tokens_[window].narrow(0, first + 1, count).unsqueeze(1);
+    const at::Tensor log_q = at::log_softmax(logits->narrow(0, 0, count), 1, at::kFloat);
+    const double loss = -log_q.gather(1, targets).sum(at::kDouble).item<double>();
+    at::Tensor gradient = log_q.exp();
+    gradient.scatter_add_(1, targets, at::full_like(targets, -1, gradient.options()));
+    logits->zero_();
+    logits->narrow(0, 0, count).copy_(gradient);
+    return loss;
+  }
+
+ private:
+  at::Tensor tokens_;  // [windows, seq]
+};
+
+// The gradient with respect to the final hidden states [seq, width].
+absl::StatusOr<double> AddChunks(const at::Tensor& head, TokenLoss* loss, int64_t window,
+                                 const at::Tensor& states, double gradient_scale,
+                                 const at::Tensor& gradient) {
+  const at::NoGradGuard no_grad;
+  double total = 0;
+  for (int64_t first = 0; first < states.size(0); first += kChunk) {
+    const int64_t count = std::min(kChunk, states.size(0) - first);
+    at::Tensor logits = at::linear(states.narrow(0, first, count).to(head.scalar_type()), head);
+    ASSIGN_OR_RETURN(const double part, loss->Apply(window, first, &logits));
+    total += part;
+    if (!gradient.defined()) continue;
+    gradient.narrow(0, first, count).copy_(at::mm(logits, head)).mul_(gradient_scale);
+  }
+  return total;
+}
+
+}  // namespace
+
+std::unique_ptr<TokenLoss> DistillHiddenStates(const TeacherCache* cache, at::Tensor teacher_head,
+                                               double temperature) {
+  return std::make_unique<HiddenStateLoss>(cache, std::move(teacher_head), temperature);
+}
+
+std::unique_ptr<TokenLoss> LanguageModel(at::Tensor tokens) {
+  return std::make_unique<LanguageModelLoss>(std::move(tokens));
+}
+
+absl::StatusOr<HeadResult> RunHead(const Stage& stage, const at::Tensor& head, TokenLoss* loss,
+                                   int64_t window, const at::Tensor& hidden,
+                                   double gradient_scale) {
+  return CatchTorch("loss at the output head", [&]() -> absl::StatusOr<HeadResult> {
+    HeadResult result;
+    const at::AutoGradMode record(gradient_scale != 0);
+    at::Tensor x = hidden.detach();
+    if (gradient_scale != 0) x.requires_grad_(true);
+    ASSIGN_OR_RETURN(const at::Tensor normed, stage.FinalHidden(x));
+    const at::Tensor states = normed.detach().squeeze(0);
+    at::Tensor gradient;
+    if (gradient_scale != 0) gradient = at::empty_like(states);
+    ASSIGN_OR_RETURN(result.loss, AddChunks(head, loss, window, states, gradient_scale, gradient));
+    if (gradient_scale == 0) return result;
+    torch::autograd::backward({normed}, {gradient.view(normed.sizes())});
+    result.gradient = x.grad();
+    return result;
+  });
+}
+
+}  // namespace rondo
