@@ -73,7 +73,8 @@ struct NearestPoints {
     }
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const F here = Ops::Set1(static_cast<float>(k / kLanes + v));
+      const int64_t number = k / kLanes + v;
+      const F here = Ops::Set1(static_cast<float>(number));
 #pragma GCC unroll 8
       for (int p = 0; p < kPoints; ++p) Ops::KeepLess(sums[v][p], here, &least[p], &at[p]);
     }

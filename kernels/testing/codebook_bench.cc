@@ -76,11 +76,9 @@ void Distill(State& state, const HostBackend* backend) {
 
 }  // namespace
 
-// The library owns what is registered.
-// NOLINTBEGIN(clang-analyzer-cplusplus.NewDeleteLeaks)
 void RegisterCodebook(const HostBackend* backend) {
   const auto add = [&](const std::string& name, auto&&... args) {
-    benchmark::RegisterBenchmark((name + "/" + std::string(backend->name)).c_str(), args...);
+    Register(name + "/" + std::string(backend->name), args...);
   };
   add("dequantize_codebook", DequantizeCodebook<float>, backend);
   add("dequantize_codebook_bf16", DequantizeCodebook<uint16_t>, backend);
@@ -94,6 +92,5 @@ void RegisterCodebook(const HostBackend* backend) {
   add("distill", Distill<float>, backend);
   add("distill_bf16", Distill<uint16_t>, backend);
 }
-// NOLINTEND(clang-analyzer-cplusplus.NewDeleteLeaks)
 
 }  // namespace rondo::kernels

@@ -188,17 +188,15 @@ void RotateBf16(State& state, const HostBackend* backend) {
 
 // NOLINTEND(clang-analyzer-deadcode.DeadStores)
 
-// The library owns what is registered.
-// NOLINTBEGIN(clang-analyzer-cplusplus.NewDeleteLeaks)
 void RegisterPeaks() {
-  benchmark::RegisterBenchmark("peak/copy", CopyMemory);
-  if (__builtin_cpu_supports("avx512f")) benchmark::RegisterBenchmark("peak/fma_f32", FmaPeak);
-  if (SupportsSecondMomentBf16()) benchmark::RegisterBenchmark("peak/dot_bf16", Bf16DotPeak);
+  Register("peak/copy", CopyMemory);
+  if (__builtin_cpu_supports("avx512f")) Register("peak/fma_f32", FmaPeak);
+  if (SupportsSecondMomentBf16()) Register("peak/dot_bf16", Bf16DotPeak);
 }
 
 void RegisterBackend(const HostBackend* backend) {
   const auto add = [&](const std::string& name, auto&&... args) {
-    benchmark::RegisterBenchmark((name + "/" + std::string(backend->name)).c_str(), args...);
+    Register(name + "/" + std::string(backend->name), args...);
   };
   add("fit_grid", FitGrid, backend, false);
   add("fit_grid_mse", FitGrid, backend, true);
@@ -223,7 +221,6 @@ void RegisterBackend(const HostBackend* backend) {
         backend, tokens, in);
   }
 }
-// NOLINTEND(clang-analyzer-cplusplus.NewDeleteLeaks)
 
 }  // namespace
 }  // namespace rondo::kernels
