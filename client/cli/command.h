@@ -25,6 +25,7 @@ void AddQuantizeCommand(CLI::App* app, const Globals* globals, Command* chosen);
 void AddPlanCommand(CLI::App* app, const Globals* globals, Command* chosen);
 void AddEvalCommand(CLI::App* app, const Globals* globals, Command* chosen);
 void AddDownloadCommand(CLI::App* app, const Globals* globals, Command* chosen);
+void AddReportCommand(CLI::App* app, const Globals* globals, Command* chosen);
 void AddJobCommands(CLI::App* app, const Globals* globals, Command* chosen);  // list get watch
                                                                               // cancel workers
 

@@ -89,6 +89,38 @@ TEST_F(DisplayTest, StateLinesSayWhy) {
   EXPECT_THAT(written_, ElementsAre("failed: layer 3: NaN\n"));
 }
 
+TrainingStep Trained(int64_t step) {
+  return {step, 100, "e2e", 1.25, 1, 0.25, 0.973, 0.02, 2100, 65};
+}
+
+TEST_F(DisplayTest, TrainingShowsWhereItStands) {
+  ProgressDisplay display = Display(0);
+  display.Show(Event(Trained(10), 1));
+  display.Show(Event(Trained(20), 1.5));  // too soon
+  display.Show(Event(Trained(25), 3));
+  display.Show(Event(Trained(26), 9));  // not a tenth further
+  display.Show(Event(TrainingFinished{40, 800, 0.0125, 0.1, 1.5, 2.5, 1}, 9));
+  display.Show(Event(Evaluated{"wiki", true, 31.5, 10, true}, 9.2));
+  EXPECT_THAT(
+      written_,
+      ElementsAre(
+          "finetune e2e 10/100 steps, loss 1.25, decided 97.3 %, 2100 tokens/s, 1:05 left\n",
+          "finetune e2e 25/100 steps, loss 1.25, decided 97.3 %, 2100 tokens/s, 1:05 left\n",
+          "trained 40 parameters; 1.25 % of the weights undecided; divergence 1.5 soft, 2.5 "
+          "hard\n",
+          "perplexity on wiki, before training: 31.500\n"));
+}
+
+TEST_F(DisplayTest, ATerminalHasALineForTraining) {
+  ProgressDisplay display = Display(120);
+  display.Show(Event(Trained(50), 1));
+  EXPECT_THAT(written_.back(),
+              HasSubstr("  finetune e2e    [############............]  50/100 steps  loss 1.25  "
+                        "decided 97.3 %  2100 tokens/s  1:05 left"));
+  display.Show(Event(TrainingFinished{}, 2));
+  EXPECT_THAT(written_.back(), Not(HasSubstr("finetune")));
+}
+
 TEST_F(DisplayTest, ATerminalIsRedrawnInPlace) {
   ProgressDisplay display = Display(60);
   Plan plan;
@@ -131,6 +163,36 @@ TEST(Summary, HasQualitySizeTimeAndWarnings) {
   EXPECT_THAT(text, HasSubstr("2.5 s     evaluate"));
   EXPECT_THAT(text, HasSubstr("warning: damped"));
   EXPECT_THAT(text, Not(HasSubstr("hello")));
+}
+
+TEST(Summary, OfTrainingSaysWhatItCameTo) {
+  Job job = FinishedJob();
+  job.evaluations.push_back({"wiki", true, 61.9, 100, true});
+  job.training_result = TrainingFinished{400, 200'000, 0.0125, 0.03, 1.0, 1.2, 0};
+  std::string text = Summary(job, {});
+  EXPECT_THAT(text, HasSubstr("perplexity  original  before training  quantized\n"
+                              "  wiki      28.740    61.900           31.500\n"));
+  EXPECT_THAT(text, HasSubstr("trained     400       parameters, 0.2 % of 200000 weights\n"));
+  EXPECT_THAT(text,
+              HasSubstr("undecided   1.25 %    of the weights; 3 % of the decisions changed\n"));
+  EXPECT_THAT(text, HasSubstr("divergence  1.2       a token; 1 before hardening\n"));
+  EXPECT_THAT(text, Not(HasSubstr("warning")));
+  job.training_result->hard_divergence = 1.6;
+  EXPECT_THAT(Summary(job, {}),
+              HasSubstr("warning: the hardened model is much worse than the soft one (divergence "
+                        "1.6 a token after 1); train longer, or let it end with --forward "
+                        "straight-through\n"));
+}
+
+TEST(Summary, PlansShowReplicasAndDTypes) {
+  Plan plan;
+  plan.stages = {{0, 2, 1000}};
+  plan.replicas = 3;
+  plan.training_dtype = DType::kBFloat16;
+  EXPECT_THAT(PlanText(plan, LearnedRoundingSettings{}),
+              HasSubstr("dtype              float32\ntraining dtype     bfloat16\n"
+                        "replicas           3\n"));
+  EXPECT_THAT(PlanText(plan, RtnSettings{}), Not(HasSubstr("replicas")));
 }
 
 TEST(Summary, LoadsWithDequantizeWhereItMust) {

@@ -21,7 +21,7 @@ struct EvalOptions {
 absl::StatusOr<ExitCode> Eval(EvalOptions options, const Globals& globals) {
   Canceller canceller;
   ASSIGN_OR_RETURN(const auto folder, WorkFolder::Temporary());
-  ChooseCompute(globals, /*stages_take_turns=*/false, &options.compute);
+  ChooseCompute(globals, EvaluateOnly{}, &options.compute);
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, folder->path()));
   ASSIGN_OR_RETURN(
       const FollowedJob followed,

@@ -29,6 +29,8 @@ std::string FormatSeconds(double seconds) {
   return absl::StrFormat("%d:%02d:%02d", minutes / 60, minutes % 60, whole % 60);
 }
 
+std::string FormatShare(double share) { return absl::StrFormat("%.3g %%", 100 * share); }
+
 std::string FormatDate(absl::Time time) {
   if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return "-";
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::LocalTimeZone());

@@ -2,49 +2,10 @@
 
 #include <filesystem>
 
-#include "absl/strings/numbers.h"
+#include "client/cli/option_checks.h"
 
 namespace rondo {
 namespace {
-
-// Zero would mean "the service's default" on the wire, which is not what somebody who types 0
-// wants.
-const CLI::Validator kOneOrMore(
-    [](const std::string& value) {
-      int64_t number = 0;
-      const bool fits = absl::SimpleAtoi(value, &number) && number >= 1;
-      return fits ? std::string() : absl::StrCat(value, " is too small; use 1 or more");
-    },
-    "N>=1");
-
-const CLI::Validator kNotZero(
-    [](const std::string& value) {
-      return value == "0"
-                 ? std::string("0 is no group; use -1 for a whole row, or a number of columns")
-                 : std::string();
-    },
-    "N|-1");
-
-// Names the option, the value and what is accepted, on one line.
-CLI::Validator OneOf(const std::vector<std::string>& accepted) {
-  std::string names;
-  for (const std::string& name : accepted) absl::StrAppend(&names, names.empty() ? "" : "|", name);
-  return CLI::Validator(
-      [accepted, names](const std::string& value) {
-        for (const std::string& name : accepted) {
-          if (value == name) return std::string();
-        }
-        return absl::StrCat("\"", value, "\" is not one of ", names);
-      },
-      names);
-}
-
-DType DTypeOf(const std::string& name) {
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
-    if (name == DTypeName(dtype)) return dtype;
-  }
-  return DType::kAuto;
-}
 
 EvaluationSet SetOf(const std::string& argument) {
   const size_t equals = argument.find('=');
@@ -65,61 +26,35 @@ EvaluationSpec EvaluationOf(const EvaluationOptions& options) {
 
 ComputeSpec ComputeOf(const ComputeOptions& options) {
   ComputeSpec spec;
-  spec.dtype = DTypeOf(options.dtype);
+  spec.dtype = options.dtype;
   spec.threads_per_rank = options.threads == 0 ? 1 : options.threads;
   spec.micro_batch = options.micro_batch;
   return spec;
 }
 
-MethodSettings MethodOf(const JobOptions& options) {
-  if (options.method == "rtn") return RtnSettings{};
-  GptqSettings gptq;
-  gptq.percdamp = options.percdamp;
-  gptq.act_order = options.act_order == "static" ? ActOrder::kStatic : ActOrder::kNone;
-  gptq.propagate =
-      options.propagate == "quantized" ? Propagate::kQuantized : Propagate::kFullPrecision;
-  gptq.block_size = options.block_size;
-  return gptq;
-}
-
-void DeclareMethodOptions(CLI::App* app, JobOptions* options) {
-  app->add_option("--method", options->method, "How to quantize")
-      ->check(OneOf({"gptq", "rtn"}))
+void DeclareGridOptions(CLI::App* app, JobOptions* options) {
+  app->add_option("--bits", options->grid.bits, "Bits a weight: 2, 3, 4 or 8")
       ->capture_default_str();
-  app->add_option("--bits", options->bits, "Bits a weight: 2, 3, 4 or 8")->capture_default_str();
-  app->add_option("--group-size", options->group_size,
+  app->add_option("--group-size", options->grid.group_size,
                   "Columns that share a scale; -1: the whole row")
-      ->check(kNotZero)
+      ->check(NotZero())
       ->capture_default_str();
   CLI::Option* asymmetric =
       app->add_flag("--asymmetric", options->asymmetric, "A zero point for each group");
   const std::string symmetric = "Zero in the middle of the range (the default)";
   app->add_flag("--symmetric", symmetric)->excludes(asymmetric);
-  app->add_option("--percdamp", options->percdamp,
-                  "gptq: damping as a share of the Hessian's mean diagonal")
-      ->capture_default_str();
-  app->add_option("--act-order", options->act_order, "gptq: columns by falling Hessian diagonal")
-      ->check(OneOf({"none", "static"}))
-      ->capture_default_str();
-  app->add_option("--propagate", options->propagate,
-                  "gptq: a layer sees activations of the full-precision or the quantized model")
-      ->check(OneOf({"fp", "quantized"}))
-      ->capture_default_str();
-  app->add_option("--block-size", options->block_size, "gptq: columns updated together")
-      ->check(kOneOrMore)
-      ->capture_default_str();
 }
 
 void DeclareCalibrationOptions(CLI::App* app, JobOptions* options) {
-  app->add_option("--calibration", options->calibration,
-                  "UTF-8 text, or token ids in an .npy file; gptq needs it");
-  app->add_option("--samples", options->samples, "Calibration windows")
-      ->check(kOneOrMore)
+  app->add_option("--calibration", options->calibration.path,
+                  "UTF-8 text, or token ids in an .npy file; all methods but rtn need it");
+  app->add_option("--samples", options->calibration.samples, "Calibration windows")
+      ->check(OneOrMore())
       ->capture_default_str();
-  app->add_option("--seq-len", options->seq_len, "Tokens in a calibration window")
-      ->check(kOneOrMore)
+  app->add_option("--seq-len", options->calibration.seq_len, "Tokens in a calibration window")
+      ->check(OneOrMore())
       ->capture_default_str();
-  app->add_option("--seed", options->seed, "Chooses the calibration windows")
+  app->add_option("--seed", options->calibration.seed, "Chooses the calibration windows")
       ->capture_default_str();
 }
 
@@ -133,17 +68,17 @@ std::string AbsolutePath(const std::string& path) {
 }
 
 void DeclareComputeOptions(CLI::App* app, ComputeOptions* options) {
-  app->add_option("--workers", options->workers,
-                  "Stages to run on (default: with a server all that are idle, else 2)")
-      ->check(kOneOrMore);
-  app->add_option("--dtype", options->dtype, "Of calibration passes")
-      ->check(OneOf({"auto", "float32", "bfloat16", "float16"}))
-      ->capture_default_str();
+  app->add_option(
+         "--workers", options->workers,
+         "Stages x replicas to run on (default: with a server all that are idle, else 2, or 1 "
+         "where they would take turns or train)")
+      ->check(OneOrMore());
+  AddNamed(app, "--dtype", &options->dtype, DTypeNames(), "Of calibration passes");
   app->add_option("--threads", options->threads,
                   "CPU threads of each stage (default: with a server 1, else cores / workers)")
-      ->check(kOneOrMore);
+      ->check(OneOrMore());
   app->add_option("--micro-batch", options->micro_batch, "Samples that go through a stage together")
-      ->check(kOneOrMore)
+      ->check(OneOrMore())
       ->capture_default_str();
 }
 
@@ -152,20 +87,26 @@ void DeclareEvaluationOptions(CLI::App* app, EvaluationOptions* options) {
                   "Text or .npy to measure perplexity on, NAME=PATH or PATH; repeatable")
       ->allow_extra_args(false);
   app->add_option("--eval-seq-len", options->seq_len, "Tokens in an evaluation window")
-      ->check(kOneOrMore)
+      ->check(OneOrMore())
       ->capture_default_str();
   app->add_option("--eval-windows", options->windows, "Only the first so many windows")
-      ->check(kOneOrMore);
+      ->check(OneOrMore());
 }
 
 void DeclareJobOptions(CLI::App* app, JobOptions* options) {
+  const std::string usual = app->option_defaults()->get_group();
   app->add_option("--model", options->model, "Hugging Face folder of the model")->required();
-  DeclareMethodOptions(app, options);
+  DeclareGridOptions(app, options);
+  DeclareMethodOptions(app, &options->method);
+  app->option_defaults()->group("Calibration");
   DeclareCalibrationOptions(app, options);
+  app->option_defaults()->group("Machines");
   DeclareComputeOptions(app, &options->compute);
+  app->option_defaults()->group("Evaluation");
   DeclareEvaluationOptions(app, &options->evaluation);
   app->add_flag("--no-eval-original", options->evaluation.no_original,
                 "Do not measure the unquantized model");
+  app->option_defaults()->group(usual);
   app->add_option("--export", options->exports, "Formats to write, separated by commas")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -178,10 +119,11 @@ void DeclareJobOptions(CLI::App* app, JobOptions* options) {
 JobSpec ToJobSpec(const JobOptions& options) {
   JobSpec spec;
   spec.model.path = AbsolutePath(options.model);
-  spec.calibration = {AbsolutePath(options.calibration), options.samples, options.seq_len,
-                      options.seed};
-  spec.grid = {options.bits, options.group_size, !options.asymmetric};
-  spec.method = MethodOf(options);
+  spec.calibration = options.calibration;
+  spec.calibration.path = AbsolutePath(options.calibration.path);
+  spec.grid = options.grid;
+  spec.grid.symmetric = !options.asymmetric;
+  spec.method = ToMethod(options.method);
   spec.compute = ComputeOf(options.compute);
   spec.workers = options.compute.workers;
   spec.evaluation = EvaluationOf(options.evaluation);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/method_options.h"
 #include "common/base/status.h"
 #include "common/domain/job_spec.h"
 
@@ -13,34 +14,26 @@ namespace rondo {
 
 struct EvaluationOptions {
   std::vector<std::string> sets;  // NAME=PATH or PATH
-  int64_t seq_len = 2048;
-  int64_t windows = 0;
+  int64_t seq_len = EvaluationSpec{}.seq_len;
+  int64_t windows = EvaluationSpec{}.windows;
   bool no_original = false;
 };
 
 // Of a machine rather than a model; shared by all commands that run a job.
 struct ComputeOptions {
-  std::string dtype = "auto";
+  DType dtype = ComputeSpec{}.dtype;
   int threads = 0;  // 0: the command chooses
-  int64_t micro_batch = 1;
+  int64_t micro_batch = ComputeSpec{}.micro_batch;
   int workers = 0;
 };
 
 struct JobOptions {
   std::string model;
-  std::string method = "gptq";
-  int bits = 4;
-  int64_t group_size = 128;
-  bool asymmetric = false;
-  double percdamp = 0.01;
-  std::string act_order = "none";
-  std::string propagate = "quantized";
-  int64_t block_size = 128;
-  std::string calibration;
-  int64_t samples = 128;
-  int64_t seq_len = 2048;
-  uint64_t seed = 0;
-  std::vector<std::string> exports = {"compressed-tensors"};
+  MethodOptions method;
+  GridSpec grid;
+  bool asymmetric = !GridSpec{}.symmetric;
+  CalibrationSpec calibration;
+  std::vector<std::string> exports = {ExportFormatName(JobSpec{}.exports.front())};
   std::string request_id;  // empty: random
   ComputeOptions compute;
   EvaluationOptions evaluation;

@@ -120,6 +120,135 @@ TEST(JobOptions, EveryOptionArrives) {
             (std::vector<ExportFormat>{ExportFormat::kDense, ExportFormat::kCompressedTensors}));
 }
 
+LearnedRoundingSettings ParseLearned(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"--model", "/m"});
+  const Parsed parsed = Parse(arguments);
+  EXPECT_EQ(parsed.error, "");
+  return std::get<LearnedRoundingSettings>(parsed.spec.method);
+}
+
+TEST(JobOptions, DefaultsOfLearnedRoundingAreThoseOfTheDomain) {
+  const LearnedRoundingSettings given = ParseLearned({"--method", "vqround"});
+  const LearnedRoundingSettings standard;
+  EXPECT_EQ(given.init, standard.init);
+  EXPECT_EQ(given.start, standard.start);
+  EXPECT_EQ(std::get<CodebookSettings>(given.parameters).codes, CodebookSettings{}.codes);
+  EXPECT_EQ(given.training.steps, standard.training.steps);
+  EXPECT_EQ(given.training.forward, standard.training.forward);
+  EXPECT_EQ(given.training.replicas, 0);
+  EXPECT_EQ(given.training.teacher.path, "");
+}
+
+TEST(JobOptions, EveryOptionOfLearnedRoundingArrives) {
+  const LearnedRoundingSettings learned = ParseLearned({"--method",
+                                                        "vqround",
+                                                        "--init",
+                                                        "gptq",
+                                                        "--percdamp",
+                                                        "0.05",
+                                                        "--start",
+                                                        "fractional",
+                                                        "--steps",
+                                                        "7",
+                                                        "--batch",
+                                                        "4",
+                                                        "--learning-rate",
+                                                        "0.5",
+                                                        "--warmup",
+                                                        "0.25",
+                                                        "--schedule",
+                                                        "cosine",
+                                                        "--forward",
+                                                        "soft-then-straight-through",
+                                                        "--straight-through-share",
+                                                        "0.125",
+                                                        "--objective",
+                                                        "block+e2e",
+                                                        "--loss",
+                                                        "lm",
+                                                        "--temperature",
+                                                        "3",
+                                                        "--teacher",
+                                                        "/t/",
+                                                        "--teacher-top-k",
+                                                        "64",
+                                                        "--codebook-dim",
+                                                        "4",
+                                                        "--codebook-size",
+                                                        "99",
+                                                        "--clustering",
+                                                        "linf",
+                                                        "--codebook-scope",
+                                                        "layer",
+                                                        "--kmeans-iterations",
+                                                        "5",
+                                                        "--kmeans-tolerance",
+                                                        "0",
+                                                        "--max-codebook-share",
+                                                        "0.5",
+                                                        "--round-weight",
+                                                        "0",
+                                                        "--train-dtype",
+                                                        "bfloat16",
+                                                        "--checkpoint-every",
+                                                        "0",
+                                                        "--replicas",
+                                                        "2"});
+  EXPECT_EQ(learned.init, RoundingInit::kGptq);
+  EXPECT_EQ(learned.gptq.percdamp, 0.05);
+  EXPECT_EQ(learned.start, RoundingStart::kFractional);
+  const TrainingSettings& training = learned.training;
+  EXPECT_EQ(training.steps, 7);
+  EXPECT_EQ(training.batch, 4);
+  EXPECT_EQ(training.learning_rate, 0.5);
+  EXPECT_EQ(training.warmup, 0.25);
+  EXPECT_EQ(training.schedule, LearningRateSchedule::kCosine);
+  EXPECT_EQ(training.forward, RoundingForward::kSoftThenStraightThrough);
+  EXPECT_EQ(training.straight_through_share, 0.125);
+  EXPECT_EQ(training.objective, Objective::kBlockThenEndToEnd);
+  EXPECT_EQ(training.loss, TrainingLoss::kLanguageModel);
+  EXPECT_EQ(training.temperature, 3);
+  EXPECT_EQ(training.teacher.path, "/t");
+  EXPECT_EQ(training.top_k, 64);
+  EXPECT_EQ(training.round_weight, 0);
+  EXPECT_EQ(training.dtype, DType::kBFloat16);
+  EXPECT_EQ(training.checkpoint_every, 0);
+  EXPECT_EQ(training.replicas, 2);
+  const auto& codebook = std::get<CodebookSettings>(learned.parameters);
+  EXPECT_EQ(codebook.dim, 4);
+  EXPECT_EQ(codebook.codes, 99);
+  EXPECT_EQ(codebook.clustering, Clustering::kLinf);
+  EXPECT_EQ(codebook.scope, CodebookScope::kLayer);
+  EXPECT_EQ(codebook.iterations, 5);
+  EXPECT_EQ(codebook.tolerance, 0);
+  EXPECT_EQ(codebook.max_share, 0.5);
+}
+
+TEST(JobOptions, BaselinesOfLearnedRounding) {
+  EXPECT_TRUE(std::holds_alternative<DenseSettings>(
+      ParseLearned({"--method", "adaround", "--init", "rtn"}).parameters));
+  const auto low_rank = ParseLearned({"--method", "lora-round", "--lora-rank", "3"});
+  EXPECT_EQ(std::get<LowRankSettings>(low_rank.parameters).rank, 3);
+}
+
+TEST(JobOptions, RefusesWhatTheMethodDoesNotRead) {
+  const auto error = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--model", "/m", "--method"});
+    return Parse(arguments).error;
+  };
+  EXPECT_EQ(error({"gptq", "--steps", "5"}), "--steps: --method gptq does not read it");
+  EXPECT_EQ(error({"rtn", "--codebook-dim", "8"}), "--codebook-dim: --method rtn does not read it");
+  EXPECT_EQ(error({"adaround", "--clustering", "l2"}),
+            "--clustering: --method adaround does not read it");
+  EXPECT_EQ(error({"vqround", "--lora-rank", "5"}),
+            "--lora-rank: --method vqround does not read it");
+  EXPECT_EQ(error({"vqround", "--init", "rtn", "--percdamp", "0.1"}),
+            "--percdamp: --method vqround with --init rtn does not read it");
+  EXPECT_EQ(error({"rtn", "--percdamp", "0.1"}), "");
+  EXPECT_EQ(error({"vqround", "--forward", "hard"}),
+            "--forward: \"hard\" is not one of soft|straight-through|soft-then-straight-through");
+}
+
 TEST(JobOptions, RelativePathsBecomeAbsolute) {
   const JobSpec spec = Parse({"--model", "models/../m", "--calibration", "c.txt"}).spec;
   const std::string here = std::filesystem::current_path();
@@ -139,7 +268,7 @@ TEST(JobOptions, LeavesBitsToTheService) {
 
 TEST(JobOptions, RefusesWithTheOptionTheValueAndWhatIsAccepted) {
   EXPECT_EQ(Parse({"--model", "/m", "--method", "hqq"}).error,
-            "--method: \"hqq\" is not one of gptq|rtn");
+            "--method: \"hqq\" is not one of gptq|rtn|vqround|adaround|lora-round");
   EXPECT_EQ(Parse({"--model", "/m", "--export", "dense,gguf"}).error,
             "--export: \"gguf\" is not one of dense|compressed-tensors");
   EXPECT_EQ(Parse({"--model", "/m", "--samples", "0"}).error,

@@ -36,6 +36,7 @@ int Main(int argc, char** argv) {
   AddSubmitCommand(&app, &globals, &chosen);
   AddJobCommands(&app, &globals, &chosen);
   AddDownloadCommand(&app, &globals, &chosen);
+  AddReportCommand(&app, &globals, &chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -13,10 +13,12 @@ namespace {
 
 absl::StatusOr<ExitCode> PrintPlan(JobOptions options, const Globals& globals) {
   ASSIGN_OR_RETURN(const auto folder, WorkFolder::Temporary());
-  ChooseCompute(globals, IsSequential(ToJobSpec(options).method), &options.compute);
+  const MethodSettings method = ToJobSpec(options).method;
+  ChooseCompute(globals, method, &options.compute);
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, folder->path()));
   ASSIGN_OR_RETURN(const Plan plan, session->client()->Validate(ToJobSpec(options)));
-  std::printf("%s", globals.json ? (PlanJson(plan) + "\n").c_str() : PlanText(plan).c_str());
+  std::printf("%s",
+              globals.json ? (PlanJson(plan) + "\n").c_str() : PlanText(plan, method).c_str());
   return kExitSuccess;
 }
 

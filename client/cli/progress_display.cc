@@ -13,9 +13,9 @@ namespace {
 
 constexpr int kBarCells = 24;
 
-std::string Bar(const Progress& progress) {
-  const int64_t total = std::max<int64_t>(progress.total, 1);
-  const int filled = static_cast<int>(kBarCells * std::min(progress.done, total) / total);
+std::string Bar(int64_t done, int64_t steps) {
+  const int64_t total = std::max<int64_t>(steps, 1);
+  const int filled = static_cast<int>(kBarCells * std::min(done, total) / total);
   return absl::StrCat("[", std::string(filled, '#'), std::string(kBarCells - filled, '.'), "]");
 }
 
@@ -40,6 +40,27 @@ std::string GangLine(const GangFormed& gang) {
   return line;
 }
 
+std::string EvaluatedLine(const Evaluated& evaluated) {
+  const char* model = !evaluated.quantized        ? "original"
+                      : evaluated.before_training ? "before training"
+                                                  : "quantized";
+  return absl::StrFormat("perplexity on %s, %s: %.3f", evaluated.set, model, evaluated.perplexity);
+}
+
+std::string TrainedLine(const TrainingFinished& finished) {
+  return absl::StrFormat(
+      "trained %d parameters; %.2f %% of the weights undecided; divergence %.4g soft, %.4g hard",
+      finished.parameters, 100 * finished.undecided, finished.soft_divergence,
+      finished.hard_divergence);
+}
+
+// "loss 1.25, decided 97.3 %, 2100 tokens/s, 1:05 left"
+std::string TrainingState(const TrainingStep& step, const char* separator) {
+  return absl::StrFormat("loss %.4g%sdecided %.1f %%%s%.0f tokens/s%s%s left", step.loss, separator,
+                         100 * step.decided, separator, step.tokens_per_second, separator,
+                         FormatSeconds(step.seconds_left));
+}
+
 }  // namespace
 
 ProgressDisplay::ProgressDisplay(const JobId& id, int64_t after, int columns, Write write)
@@ -57,8 +78,11 @@ void ProgressDisplay::Show(const JobEvent& event) {
   const std::string lasting = LastingLine(event);
   if (columns_ > 0) return Redraw(lasting, event.time);
   if (!lasting.empty()) write_(absl::StrCat(lasting, "\n"));
-  if (progress == nullptr) return;
-  const std::string line = ProgressLine(*progress, event.time);
+  std::string line;
+  if (progress != nullptr) line = ProgressLine(*progress, event.time);
+  if (const auto* step = std::get_if<TrainingStep>(&event.body)) {
+    line = TrainingProgress(*step, event.time);
+  }
   if (!line.empty()) write_(absl::StrCat(line, "\n"));
 }
 
@@ -80,10 +104,9 @@ std::string ProgressDisplay::LastingLine(const JobEvent& event) {
     return absl::StrCat("rank ", phase->rank, ": ", Lower(PhaseName(phase->phase)), " took ",
                         FormatSeconds(phase->seconds));
   }
-  if (const auto* evaluated = std::get_if<Evaluated>(&event.body)) {
-    return absl::StrFormat("perplexity on %s, %s: %.3f", evaluated->set,
-                           evaluated->quantized ? "quantized" : "original", evaluated->perplexity);
-  }
+  if (const auto* evaluated = std::get_if<Evaluated>(&event.body)) return EvaluatedLine(*evaluated);
+  if (const auto* trained = std::get_if<TrainingFinished>(&event.body))
+    return TrainedLine(*trained);
   return "";
 }
 
@@ -99,6 +122,22 @@ std::string ProgressDisplay::ProgressLine(const Progress& progress, absl::Time n
                       pace.empty() ? "" : ", ", pace);
 }
 
+std::string ProgressDisplay::TrainingProgress(const TrainingStep& step, absl::Time now) {
+  const std::pair<std::string, int64_t> reached = {
+      step.objective, 10 * step.step / std::max<int64_t>(step.steps, 1)};
+  if (reached == shown_training_ || now - last_progress_line_ < absl::Seconds(1)) return "";
+  shown_training_ = reached;
+  last_progress_line_ = now;
+  return absl::StrFormat("finetune %s %d/%d steps, %s", step.objective, step.step, step.steps,
+                         TrainingState(step, ", "));
+}
+
+std::string ProgressDisplay::TrainingLine(const TrainingStep& step) const {
+  return absl::StrFormat("  finetune %-6s %s  %d/%d steps  %s", step.objective,
+                         Bar(step.step, step.steps), step.step, step.steps,
+                         TrainingState(step, "  "));
+}
+
 std::string ProgressDisplay::Pace(const Progress& progress, absl::Time now) const {
   const auto start = starts_.find(progress.rank);
   if (start == starts_.end()) return "";
@@ -112,8 +151,8 @@ std::string ProgressDisplay::Pace(const Progress& progress, absl::Time now) cons
 
 std::string ProgressDisplay::RankLine(const Progress& progress, absl::Time now) const {
   return absl::StrFormat("  rank %d  %-10s %s  %d/%d %s  %s", progress.rank,
-                         Lower(PhaseName(progress.phase)), Bar(progress), progress.done,
-                         progress.total, progress.unit, Pace(progress, now));
+                         Lower(PhaseName(progress.phase)), Bar(progress.done, progress.total),
+                         progress.done, progress.total, progress.unit, Pace(progress, now));
 }
 
 std::string ProgressDisplay::HeadLine(absl::Time now) const {
@@ -134,7 +173,9 @@ void ProgressDisplay::Redraw(const std::string& lasting, absl::Time now) {
   drawn_lines_ = 0;
   if (!IsFinal(job_.state)) {
     std::vector<std::string> lines = {HeadLine(now)};
+    const bool trains = job_.training.has_value() && !job_.training_result.has_value();
     for (const auto& [rank, progress] : job_.progress) lines.push_back(RankLine(progress, now));
+    if (trains) lines.push_back(TrainingLine(*job_.training));
     // A line that wraps would be two when the cursor goes up again.
     for (std::string& line : lines) {
       line.resize(std::min<size_t>(line.size(), columns_ - 1));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -36,6 +37,9 @@ class ProgressDisplay {
   // What stays on the screen for good; empty: nothing.
   std::string LastingLine(const JobEvent& event);
   std::string ProgressLine(const Progress& progress, absl::Time now);
+  // Plain form; empty where it is too soon.
+  std::string TrainingProgress(const TrainingStep& step, absl::Time now);
+  std::string TrainingLine(const TrainingStep& step) const;
   std::string RankLine(const Progress& progress, absl::Time now) const;
   // "3.1/s, 5.0 s left"; empty while it cannot be told.
   std::string Pace(const Progress& progress, absl::Time now) const;
@@ -48,6 +52,7 @@ class ProgressDisplay {
   std::vector<Note> notes_;
   std::map<int, PhaseStart> starts_;  // by rank
   std::map<int, int64_t> shown_tenths_;
+  std::pair<std::string, int64_t> shown_training_;  // objective, tenth of its steps
   absl::Time first_time_ = absl::InfinitePast();
   absl::Time last_progress_line_ = absl::InfinitePast();
   int drawn_lines_ = 0;

@@ -6,6 +6,7 @@
 #include "client/cli/download.h"
 #include "client/cli/job_options.h"
 #include "client/cli/output_folder.h"
+#include "client/cli/report.h"
 #include "client/cli/session.h"
 #include "client/cli/summary.h"
 #include "client/lib/json.h"
@@ -16,6 +17,7 @@ namespace {
 struct QuantizeOptions {
   JobOptions job;
   std::string out;
+  std::string report;  // empty: none
 };
 
 // Complete folders of the job's artifacts, by format name, on the file system of `work`.
@@ -35,7 +37,9 @@ absl::StatusOr<ExitCode> Quantize(QuantizeOptions options, const Globals& global
   Canceller canceller;
   const std::string out = AbsolutePath(options.out);
   RETURN_IF_ERROR(CheckOutputFolder(out));
-  ChooseCompute(globals, IsSequential(ToJobSpec(options.job).method), &options.job.compute);
+  const std::string report = AbsolutePath(options.report);
+  if (!report.empty()) RETURN_IF_ERROR(CheckReportFile(report));
+  ChooseCompute(globals, ToJobSpec(options.job).method, &options.job.compute);
   ASSIGN_OR_RETURN(const auto work, WorkFolder::Beside(out));
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, work->path()));
   ASSIGN_OR_RETURN(const FollowedJob followed,
@@ -49,6 +53,7 @@ absl::StatusOr<ExitCode> Quantize(QuantizeOptions options, const Globals& global
       std::printf("%s\n%s", Summary(job, followed.notes).c_str(), HowToLoad(job, out).c_str());
     }
   }
+  if (!report.empty()) RETURN_IF_ERROR(WriteReport(session->client(), job.id, report));
   if (globals.json) std::printf("%s\n", JobJson(job).c_str());
   return ReportEnd(job);
 }
@@ -64,6 +69,8 @@ void AddQuantizeCommand(CLI::App* app, const Globals* globals, Command* chosen) 
       ->add_option("--out", options->out,
                    "Folder to make; with several formats one sub-folder each")
       ->required();
+  command->add_option("--report", options->report,
+                      "HTML page to write about the job, as rondo report does");
   command->callback([=] { *chosen = [=] { return Quantize(*options, *globals); }; });
 }
 

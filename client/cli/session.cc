@@ -1,5 +1,6 @@
 #include "client/cli/session.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace rondo {
@@ -34,9 +35,20 @@ absl::StatusOr<FollowedJob> Session::Run(const JobSpec& spec, const std::string&
   return followed;
 }
 
-void ChooseCompute(const Globals& globals, bool stages_take_turns, ComputeOptions* compute) {
+namespace {
+
+// Stages that take turns, or train, are no faster than one with all of the machine's cores.
+int LocalWorkers(const MethodSettings& method) {
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&method);
+  if (learned != nullptr) return std::max(1, learned->training.replicas);
+  return IsSequential(method) ? 1 : DefaultWorkers();
+}
+
+}  // namespace
+
+void ChooseCompute(const Globals& globals, const MethodSettings& method, ComputeOptions* compute) {
   if (globals.server_given) return;
-  if (compute->workers == 0) compute->workers = stages_take_turns ? 1 : DefaultWorkers();
+  if (compute->workers == 0) compute->workers = LocalWorkers(method);
   if (compute->threads == 0) compute->threads = DefaultThreads(compute->workers);
 }
 

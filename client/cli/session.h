@@ -35,6 +35,6 @@ class Session {
 };
 
 // Fills in what the command line left open: workers and threads, where the service is embedded.
-void ChooseCompute(const Globals& globals, bool stages_take_turns, ComputeOptions* compute);
+void ChooseCompute(const Globals& globals, const MethodSettings& method, ComputeOptions* compute);
 
 }  // namespace rondo

@@ -1,34 +1,51 @@
 #include "client/cli/summary.h"
 
 #include <algorithm>
-#include <map>
-#include <utility>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/format.h"
+#include "client/cli/results.h"
 
 namespace rondo {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+std::string Perplexity(const std::optional<double>& value) {
+  return value.has_value() ? absl::StrFormat("%.3f", *value) : "-";
+}
+
 void AddPerplexities(const Job& job, Rows* rows) {
-  struct Pair {
-    std::string original = "-", quantized = "-";
-  };
-  std::map<std::string, Pair> sets;
-  for (const Evaluated& evaluated : job.evaluations) {
-    Pair& pair = sets[evaluated.set];
-    (evaluated.quantized ? pair.quantized : pair.original) =
-        absl::StrFormat("%.3f", evaluated.perplexity);
-  }
+  const auto sets = PerplexitiesOf(job);
   if (sets.empty()) return;
-  rows->push_back({"perplexity", "original", "quantized"});
-  for (const auto& [name, pair] : sets)
-    rows->push_back({"  " + name, pair.original, pair.quantized});
+  const bool trained = std::any_of(sets.begin(), sets.end(), [](const auto& set) {
+    return set.second.before_training.has_value();
+  });
+  rows->push_back({"perplexity", "original"});
+  if (trained) rows->back().emplace_back("before training");
+  rows->back().emplace_back("quantized");
+  for (const auto& [name, values] : sets) {
+    rows->push_back({"  " + name, Perplexity(values.original)});
+    if (trained) rows->back().push_back(Perplexity(values.before_training));
+    rows->back().push_back(Perplexity(values.quantized));
+  }
+}
+
+void AddTraining(const Job& job, Rows* rows) {
+  if (!job.training_result.has_value()) return;
+  const TrainingFinished& result = *job.training_result;
+  rows->push_back({"trained", absl::StrCat(result.parameters),
+                   absl::StrFormat("parameters, %s of %d weights",
+                                   FormatShare(TrainedShare(result)), result.weights)});
+  rows->push_back({"undecided", FormatShare(result.undecided),
+                   absl::StrFormat("of the weights; %s of the decisions changed",
+                                   FormatShare(result.changed))});
+  rows->push_back({"divergence", absl::StrFormat("%.4g", result.hard_divergence),
+                   absl::StrFormat("a token; %.4g before hardening", result.soft_divergence)});
 }
 
 // Codes, and scales (16 bits) and zero points shared by a group; a whole row's share is left out.
@@ -61,18 +78,8 @@ void AddSizes(const Job& job, Rows* rows) {
 }
 
 void AddPhases(const Job& job, Rows* rows) {
-  // A rank can go through a phase twice: the original is measured, then the quantized model.
-  std::map<std::pair<Phase, int>, double> of_ranks;
-  for (const PhaseFinished& phase : job.phases) {
-    of_ranks[{phase.phase, phase.rank}] += phase.seconds;
-  }
-  std::map<Phase, double> slowest;
-  for (const auto& [phase_and_rank, seconds] : of_ranks) {
-    double& so_far = slowest[phase_and_rank.first];
-    so_far = std::max(so_far, seconds);
-  }
   bool first = true;
-  for (const auto& [phase, seconds] : slowest) {
+  for (const auto& [phase, seconds] : SlowestPhases(job)) {
     rows->push_back(
         {first ? "time" : "", FormatSeconds(seconds), absl::AsciiStrToLower(PhaseName(phase))});
     first = false;
@@ -100,9 +107,12 @@ std::string Python(const std::string& folder, bool dequantize) {
 std::string Summary(const Job& job, const std::vector<Note>& notes) {
   Rows perplexities, rest;
   AddPerplexities(job, &perplexities);
+  AddTraining(job, &rest);
   AddSizes(job, &rest);
   AddPhases(job, &rest);
   std::string text = absl::StrCat(FormatTable(perplexities), FormatTable(rest));
+  const std::string gap = HardeningWarning(job);
+  if (!gap.empty()) absl::StrAppend(&text, "warning: ", gap, "\n");
   for (const Note& note : notes) {
     if (note.severity == Severity::kWarning)
       absl::StrAppend(&text, "warning: ", note.message, "\n");
@@ -124,7 +134,7 @@ std::string HowToLoad(const Job& job, const std::string& out) {
   return text;
 }
 
-std::string PlanText(const Plan& plan) {
+std::string PlanText(const Plan& plan, const MethodSettings& method) {
   Rows rows = {{"stage", "layers", "memory"}};
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
@@ -132,11 +142,15 @@ std::string PlanText(const Plan& plan) {
                     FormatBytes(stage.memory_bytes)});
   }
   std::string text = FormatTable(rows);
-  Rows facts = {{"dtype", DTypeName(plan.dtype)},
-                {"quantized weights", absl::StrCat(plan.quantized_weights)},
-                {"between stages", FormatBytes(plan.wire_bytes)},
-                {"original", FormatBytes(plan.checkpoint_bytes)},
-                {"exported", FormatBytes(plan.export_bytes)}};
+  Rows facts = {{"dtype", DTypeName(plan.dtype)}};
+  if (std::holds_alternative<LearnedRoundingSettings>(method)) {
+    facts.insert(facts.end(), {{"training dtype", DTypeName(plan.training_dtype)},
+                               {"replicas", absl::StrCat(plan.replicas)}});
+  }
+  facts.insert(facts.end(), {{"quantized weights", absl::StrCat(plan.quantized_weights)},
+                             {"between stages", FormatBytes(plan.wire_bytes)},
+                             {"original", FormatBytes(plan.checkpoint_bytes)},
+                             {"exported", FormatBytes(plan.export_bytes)}});
   if (plan.expected_seconds > 0) {
     facts.push_back({"expected time", FormatSeconds(plan.expected_seconds)});
   }

@@ -1,5 +1,6 @@
 #include "client/lib/json.h"
 
+#include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
 #include "proto/convert/agent.h"
@@ -42,6 +43,12 @@ std::string ArtifactsJson(const std::vector<ArtifactInfo>& artifacts) {
   v1::ListArtifactsResponse response;
   for (const ArtifactInfo& artifact : artifacts) *response.add_artifacts() = ToProto(artifact);
   return Json(response);
+}
+
+std::string FieldJson(const std::string& name, const std::string& value) {
+  google::protobuf::Struct object;
+  (*object.mutable_fields())[name].set_string_value(value);
+  return Json(object);
 }
 
 }  // namespace rondo

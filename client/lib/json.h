@@ -18,6 +18,7 @@ std::string EventJson(const JobEvent& event);                     // rondo.v1.Jo
 std::string PlanJson(const Plan& plan);                           // rondo.v1.Plan
 std::string JobsJson(const JobPage& page);                        // rondo.v1.ListJobsResponse
 std::string WorkersJson(const std::vector<WorkerInfo>& workers);  // rondo.v1.ListWorkersResponse
-std::string ArtifactsJson(const std::vector<ArtifactInfo>& artifacts);  // ListArtifactsResponse
+std::string ArtifactsJson(const std::vector<ArtifactInfo>& artifacts);     // ListArtifactsResponse
+std::string FieldJson(const std::string& name, const std::string& value);  // {"name":"value"}
 
 }  // namespace rondo
