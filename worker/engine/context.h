@@ -1,6 +1,10 @@
 // What every phase of a job works with on one rank. The pointers outlive the job.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include "common/domain/model_config.h"
@@ -19,15 +23,20 @@ struct RankContext {
   const Checkpoint* checkpoint = nullptr;
   ModelConfig config;
   ModelLayout layout;
+  std::vector<StagePlan> stages;  // of this model; the gang's ranks are replica * stages + stage
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;         // of calibration passes
   at::ScalarType storage_dtype = at::kHalf;  // of the checkpoint's linear weights
 
   const JobSpec& spec() const { return task->spec; }
-  const StagePlan& stage() const { return task->plan.stages[task->rank]; }
+  int stage_index() const { return comm->rank() % static_cast<int>(stages.size()); }
+  int replica() const { return comm->rank() / static_cast<int>(stages.size()); }
+  int replicas() const { return comm->size() / static_cast<int>(stages.size()); }
+  const StagePlan& stage() const { return stages[stage_index()]; }
   int64_t layers() const { return stage().end_layer - stage().first_layer; }
-  bool first() const { return comm->rank() == 0; }
-  bool last() const { return comm->rank() == comm->size() - 1; }
+  bool lead() const { return comm->rank() == 0; }    // of the gang
+  bool first() const { return stage_index() == 0; }  // stage of its replica
+  bool last() const { return stage_index() + 1 == static_cast<int>(stages.size()); }
 };
 
 // "model.layers.3"
@@ -35,12 +44,14 @@ inline std::string LayerName(const RankContext& ctx, int64_t local_layer) {
   return absl::StrCat(ctx.layout.layer_prefix, ctx.stage().first_layer + local_layer);
 }
 
+inline StageRange RangeOf(const RankContext& ctx) {
+  return {ctx.stage().first_layer, ctx.stage().end_layer, ctx.first(), ctx.last()};
+}
+
 // This rank's share of the model, as `dtype` on the rank's device.
 inline absl::StatusOr<std::unique_ptr<Stage>> LoadOwnStage(const RankContext& ctx,
                                                            at::ScalarType dtype) {
-  const StageRange range = {ctx.stage().first_layer, ctx.stage().end_layer, ctx.first(),
-                            ctx.last()};
-  return LoadStage(*ctx.checkpoint, ctx.config, range, dtype, ctx.device);
+  return LoadStage(*ctx.checkpoint, ctx.config, RangeOf(ctx), dtype, ctx.device);
 }
 
 }  // namespace rondo

@@ -41,7 +41,7 @@ absl::StatusOr<NegativeLogLikelihood> ScoreHidden(const Stage& stage, const at::
 }
 
 absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
-                          const std::vector<at::Tensor>& sets, bool quantized) {
+                          const std::vector<at::Tensor>& sets, EvaluatedModel model) {
   const double start = ctx.reporter->Seconds();
   double flop = 0;
   for (size_t i = 0; i < sets.size(); ++i) {
@@ -60,8 +60,9 @@ absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
     flop += ForwardFlop(ctx.layout, sets[i].numel(), ctx.layers());
     if (ctx.last()) {
       flop += HeadFlop(ctx.config, total.tokens);
-      ctx.reporter->Event(Evaluated{ctx.spec().evaluation.sets[i].name, quantized,
-                                    total.perplexity(), total.tokens});
+      ctx.reporter->Event(Evaluated{ctx.spec().evaluation.sets[i].name,
+                                    model != EvaluatedModel::kOriginal, total.perplexity(),
+                                    total.tokens, model == EvaluatedModel::kStart});
     }
   }
   ctx.reporter->ReportPhase(Phase::kEvaluate, ctx.reporter->Seconds() - start, flop);

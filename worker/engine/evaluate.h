@@ -24,8 +24,10 @@ struct NegativeLogLikelihood {
 absl::StatusOr<NegativeLogLikelihood> ScoreHidden(const Stage& stage, const at::Tensor& hidden,
                                                   const at::Tensor& tokens);
 
+enum class EvaluatedModel { kOriginal, kStart, kQuantized };  // kStart: of learned rounding
+
 // A collective call; the last rank reports one Evaluated event for every set.
 absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
-                          const std::vector<at::Tensor>& sets, bool quantized);
+                          const std::vector<at::Tensor>& sets, EvaluatedModel model);
 
 }  // namespace rondo

@@ -83,7 +83,7 @@ absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::Sca
 
 absl::Status QuantizeIndependentLayers(const RankContext& ctx, const at::Tensor& calibration,
                                        const LayerSink& sink) {
-  const bool gptq = NeedsCalibration(ctx.spec().method);
+  const bool gptq = GptqOf(ctx.spec().method) != nullptr;
   std::vector<std::unique_ptr<LayerStatistics>> statistics(ctx.layers());
   if (gptq) {
     ASSIGN_OR_RETURN(statistics, TeacherPass(ctx, calibration));
@@ -91,9 +91,9 @@ absl::Status QuantizeIndependentLayers(const RankContext& ctx, const at::Tensor&
   const double start = ctx.reporter->Seconds();
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     ctx.reporter->ReportProgress(Phase::kInitialise, layer, ctx.layers(), "layers");
-    ASSIGN_OR_RETURN(auto linears, QuantizeLayer(ctx, layer, statistics[layer].get()));
+    ASSIGN_OR_RETURN(SolvedLayer solved, QuantizeLayer(ctx, layer, statistics[layer].get()));
     statistics[layer].reset();
-    RETURN_IF_ERROR(sink(layer, std::move(linears)));
+    RETURN_IF_ERROR(sink(layer, std::move(solved)));
   }
   ctx.reporter->ReportProgress(Phase::kInitialise, ctx.layers(), ctx.layers(), "layers");
   ctx.reporter->ReportPhase(Phase::kInitialise, ctx.reporter->Seconds() - start,
@@ -118,13 +118,14 @@ absl::Status QuantizeSequentialLayers(const RankContext& ctx, const at::Tensor& 
     LayerStatistics statistics(ctx.layout, ctx.device);
     RETURN_IF_ERROR(RunAllThroughLayer(ctx, *stage, layer, &statistics, /*keep=*/false, &hidden));
     const double collected = ctx.reporter->Seconds();
-    ASSIGN_OR_RETURN(auto linears, QuantizeLayer(ctx, layer, &statistics));
-    RETURN_IF_ERROR(ReplaceWeights(linears, ctx.storage_dtype, stage->layers()[layer].get()));
-    RETURN_IF_ERROR(sink(layer, std::move(linears)));
-    const double solved = ctx.reporter->Seconds();
+    ASSIGN_OR_RETURN(SolvedLayer solved, QuantizeLayer(ctx, layer, &statistics));
+    RETURN_IF_ERROR(
+        ReplaceWeights(solved.linears, ctx.storage_dtype, stage->layers()[layer].get()));
+    RETURN_IF_ERROR(sink(layer, std::move(solved)));
+    const double written = ctx.reporter->Seconds();
     RETURN_IF_ERROR(RunAllThroughLayer(ctx, *stage, layer, nullptr, /*keep=*/true, &hidden));
-    teacher_seconds += collected - start + ctx.reporter->Seconds() - solved;
-    solve_seconds += solved - collected;
+    teacher_seconds += collected - start + ctx.reporter->Seconds() - written;
+    solve_seconds += written - collected;
   }
   ctx.reporter->ReportProgress(Phase::kInitialise, ctx.layers(), ctx.layers(), "layers");
   if (!ctx.last()) {

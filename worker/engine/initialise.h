@@ -14,8 +14,7 @@
 namespace rondo {
 
 // Takes each decoder layer as soon as it is quantized.
-using LayerSink =
-    std::function<absl::Status(int64_t local_layer, std::vector<QuantizedLinear> linears)>;
+using LayerSink = std::function<absl::Status(int64_t local_layer, SolvedLayer solved)>;
 
 // rtn, and gptq with full-precision statistics: one streamed teacher pass collects the statistics
 // of every layer, then all stages quantize their layers side by side. Collective.

@@ -9,14 +9,16 @@
 #include "worker/artifact/exporter.h"
 #include "worker/engine/evaluate.h"
 #include "worker/engine/initialise.h"
+#include "worker/engine/learn_rounding.h"
 #include "worker/engine/tokens.h"
+#include "worker/engine/train_checkpoint.h"
 
 namespace rondo {
 namespace {
 
 using Exporters = std::vector<std::unique_ptr<StageExporter>>;
-// The integer weights of this stage, by local layer; kept only to be evaluated.
-using QuantizedStage = std::vector<std::vector<QuantizedLinear>>;
+// The integer weights of this stage, by local layer.
+using QuantizedStage = std::vector<SolvedLayer>;
 
 ExportPlan ExportPlanOf(const RankContext& ctx, ExportFormat format) {
   ExportPlan plan;
@@ -24,15 +26,17 @@ ExportPlan ExportPlanOf(const RankContext& ctx, ExportFormat format) {
   plan.grid = ctx.spec().grid;
   plan.model_dir = ctx.spec().model.path;
   plan.out_dir = FormatDir(ctx.task->artifact_dir, format);
-  plan.stage = ctx.comm->rank();
-  plan.stages = ctx.comm->size();
+  plan.stage = ctx.stage_index();
+  plan.stages = static_cast<int>(ctx.stages.size());
   plan.first_layer = ctx.stage().first_layer;
   plan.end_layer = ctx.stage().end_layer;
   return plan;
 }
 
+// Replicas hold the same weights; the first one writes them.
 absl::StatusOr<Exporters> OpenExporters(const RankContext& ctx) {
   Exporters exporters;
+  if (ctx.replica() > 0) return exporters;
   for (const ExportFormat format : ctx.spec().exports) {
     ASSIGN_OR_RETURN(auto exporter,
                      MakeStageExporter(*ctx.checkpoint, ctx.layout, ExportPlanOf(ctx, format)));
@@ -41,20 +45,29 @@ absl::StatusOr<Exporters> OpenExporters(const RankContext& ctx) {
   return exporters;
 }
 
+absl::Status WriteLayer(const RankContext& ctx, const Exporters& exporters, int64_t local_layer,
+                        const SolvedLayer& solved) {
+  for (const auto& exporter : exporters) {
+    RETURN_IF_ERROR(exporter->WriteLayer(ctx.stage().first_layer + local_layer, solved.linears));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status EvaluateOriginal(const RankContext& ctx, const JobTokens& tokens) {
   if (tokens.evaluation.empty() || !ctx.spec().evaluation.original) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(ctx, at::kFloat));
-  return EvaluateSets(ctx, *stage, tokens.evaluation, /*quantized=*/false);
+  return EvaluateSets(ctx, *stage, tokens.evaluation, EvaluatedModel::kOriginal);
 }
 
+// Layers go to disk as they are finished, unless they are but the start of learned rounding; they
+// are kept for that, or to be evaluated.
 absl::StatusOr<QuantizedStage> Quantize(const RankContext& ctx, const JobTokens& tokens,
                                         const Exporters& exporters) {
+  const bool learned = IsLearned(ctx.spec().method);
   QuantizedStage quantized;
-  const LayerSink sink = [&](int64_t layer, std::vector<QuantizedLinear> linears) -> absl::Status {
-    for (const auto& exporter : exporters) {
-      RETURN_IF_ERROR(exporter->WriteLayer(ctx.stage().first_layer + layer, linears));
-    }
-    if (!tokens.evaluation.empty()) quantized.push_back(std::move(linears));
+  const LayerSink sink = [&](int64_t layer, SolvedLayer solved) -> absl::Status {
+    if (!learned) RETURN_IF_ERROR(WriteLayer(ctx, exporters, layer, solved));
+    if (learned || !tokens.evaluation.empty()) quantized.push_back(std::move(solved));
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(IsSequential(ctx.spec().method)
@@ -65,16 +78,17 @@ absl::StatusOr<QuantizedStage> Quantize(const RankContext& ctx, const JobTokens&
 
 // The weights that a loader of the artifact will see: rounded to the checkpoint's dtype.
 absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
-                               const QuantizedStage& quantized) {
+                               const QuantizedStage& quantized, EvaluatedModel model) {
   if (tokens.evaluation.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(ctx, at::kFloat));
   for (size_t layer = 0; layer < quantized.size(); ++layer) {
-    for (size_t i = 0; i < quantized[layer].size(); ++i) {
-      ASSIGN_OR_RETURN(const at::Tensor weight, Dequantize(quantized[layer][i], ctx.storage_dtype));
+    const std::vector<QuantizedLinear>& linears = quantized[layer].linears;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      ASSIGN_OR_RETURN(const at::Tensor weight, Dequantize(linears[i], ctx.storage_dtype));
       stage->layers()[layer]->linears()[i].weight = weight.to(at::kFloat);
     }
   }
-  return EvaluateSets(ctx, *stage, tokens.evaluation, /*quantized=*/true);
+  return EvaluateSets(ctx, *stage, tokens.evaluation, model);
 }
 
 // The first rank completes the folders once every stage has finished its share.
@@ -82,7 +96,7 @@ absl::Status Publish(const RankContext& ctx, const Exporters& exporters) {
   const double start = ctx.reporter->Seconds();
   for (const auto& exporter : exporters) RETURN_IF_ERROR(exporter->Finish());
   RETURN_IF_ERROR(ctx.comm->Barrier());
-  if (ctx.first()) {
+  if (ctx.lead()) {
     ArtifactsPublished published;
     for (const ExportFormat format : ctx.spec().exports) {
       ASSIGN_OR_RETURN(std::vector<ArtifactInfo> artifacts,
@@ -96,6 +110,22 @@ absl::Status Publish(const RankContext& ctx, const Exporters& exporters) {
   return absl::OkStatus();
 }
 
+// Training starts where the initialisation left off, be it that of a former generation.
+absl::StatusOr<QuantizedStage> Learn(const RankContext& ctx, const JobTokens& tokens,
+                                     const Exporters& exporters) {
+  ASSIGN_OR_RETURN(QuantizedStage start, RestoreStart(ctx));
+  if (start.empty()) {
+    ASSIGN_OR_RETURN(start, Quantize(ctx, tokens, exporters));
+    RETURN_IF_ERROR(SaveStart(ctx, start));
+  }
+  RETURN_IF_ERROR(EvaluateQuantized(ctx, tokens, start, EvaluatedModel::kStart));
+  ASSIGN_OR_RETURN(QuantizedStage learned, LearnRounding(ctx, tokens.calibration, start));
+  for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+    RETURN_IF_ERROR(WriteLayer(ctx, exporters, layer, learned[layer]));
+  }
+  return learned;
+}
+
 }  // namespace
 
 absl::Status RunJob(const RankContext& ctx) {
@@ -104,8 +134,10 @@ absl::Status RunJob(const RankContext& ctx) {
   RETURN_IF_ERROR(EvaluateOriginal(ctx, tokens));
   if (std::holds_alternative<EvaluateOnly>(ctx.spec().method)) return ctx.comm->Barrier();
   ASSIGN_OR_RETURN(const Exporters exporters, OpenExporters(ctx));
-  ASSIGN_OR_RETURN(const QuantizedStage quantized, Quantize(ctx, tokens, exporters));
-  RETURN_IF_ERROR(EvaluateQuantized(ctx, tokens, quantized));
+  ASSIGN_OR_RETURN(const QuantizedStage quantized, IsLearned(ctx.spec().method)
+                                                       ? Learn(ctx, tokens, exporters)
+                                                       : Quantize(ctx, tokens, exporters));
+  RETURN_IF_ERROR(EvaluateQuantized(ctx, tokens, quantized, EvaluatedModel::kQuantized));
   return Publish(ctx, exporters);
 }
 

@@ -29,6 +29,8 @@ GptqOptions GptqOptionsOf(const RankContext& ctx, const GptqSettings& settings) 
   options.percdamp = settings.percdamp;
   options.act_order = settings.act_order == ActOrder::kStatic;
   options.block_size = settings.block_size;
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&ctx.spec().method);
+  options.keep_target = learned != nullptr && learned->start == RoundingStart::kFractional;
   return options;
 }
 
@@ -49,12 +51,19 @@ class GptqLayer {
       : ctx_(ctx), options_(GptqOptionsOf(ctx, settings)), statistics_(statistics) {}
 
   absl::StatusOr<QuantizedLinear> Solve(const LinearLayout& layout, const std::string& name,
-                                        const at::Tensor& weight, LinearReport* report) {
+                                        const at::Tensor& weight, LinearReport* report,
+                                        SolvedLayer* layer) {
     if (input_ != layout.input) RETURN_IF_ERROR(Factor(layout.input, name));
     ASSIGN_OR_RETURN(GptqResult result, Gptq(weight, *factor_, options_));
     report->relative_error = result.relative_error;
     report->percdamp_used = factor_->percdamp_used;
     report->dead_columns = factor_->dead.sum().item<int64_t>();
+    if (options_.keep_target) {
+      const double sequences = static_cast<double>(ctx_.spec().calibration.samples);
+      ASSIGN_OR_RETURN(at::Tensor push, GptqPush(result, *factor_, 2 / sequences));
+      layer->targets.push_back(std::move(result.target));
+      layer->pushes.push_back(std::move(push));
+    }
     return std::move(result.linear);
   }
 
@@ -92,18 +101,17 @@ absl::Status LayerStatistics::OnInput(int input, const at::Tensor& x) {
   return hessians_[input].Add(x);
 }
 
-absl::StatusOr<std::vector<QuantizedLinear>> QuantizeLayer(const RankContext& ctx,
-                                                           int64_t local_layer,
-                                                           LayerStatistics* statistics) {
+absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
+                                          LayerStatistics* statistics) {
   const double start = ctx.reporter->Seconds();
   LayerQuantized report;
   report.layer = ctx.stage().first_layer + local_layer;
   report.rank = ctx.comm->rank();
   std::optional<GptqLayer> gptq;
-  if (const auto* settings = std::get_if<GptqSettings>(&ctx.spec().method)) {
+  if (const GptqSettings* settings = GptqOf(ctx.spec().method)) {
     gptq.emplace(ctx, *settings, statistics);
   }
-  std::vector<QuantizedLinear> linears;
+  SolvedLayer solved;
   for (const LinearLayout& layout : ctx.layout.linears) {
     const std::string name = FullName(ctx.layout, report.layer, layout.name);
     LinearReport linear_report;
@@ -111,16 +119,16 @@ absl::StatusOr<std::vector<QuantizedLinear>> QuantizeLayer(const RankContext& ct
     auto linear = CatchTorch(name, [&]() -> absl::StatusOr<QuantizedLinear> {
       ASSIGN_OR_RETURN(const at::Tensor weight,
                        LoadTensor(*ctx.checkpoint, name + ".weight", at::kFloat, ctx.device));
-      return gptq ? gptq->Solve(layout, name, weight, &linear_report)
+      return gptq ? gptq->Solve(layout, name, weight, &linear_report, &solved)
                   : RoundOne(ctx, weight, &linear_report);
     });
     if (!linear.ok()) return Annotate(linear.status(), name);
-    linears.push_back(*std::move(linear));
+    solved.linears.push_back(*std::move(linear));
     report.linears.push_back(std::move(linear_report));
   }
   report.seconds = ctx.reporter->Seconds() - start;
   ctx.reporter->Event(std::move(report));
-  return linears;
+  return solved;
 }
 
 }  // namespace rondo

@@ -23,10 +23,17 @@ class LayerStatistics final : public InputObserver {
   std::vector<HessianAccumulator> hessians_;  // by LinearLayout::input
 };
 
-// In the order of ModelLayout::linears. `statistics` is emptied; null for methods that need none.
-// Reports a LayerQuantized event, and a warning where damping had to be raised.
-absl::StatusOr<std::vector<QuantizedLinear>> QuantizeLayer(const RankContext& ctx,
-                                                           int64_t local_layer,
-                                                           LayerStatistics* statistics);
+// The linears of one decoder layer, in the order of ModelLayout::linears.
+struct SolvedLayer {
+  std::vector<QuantizedLinear> linears;
+  // What learned rounding needs to start from GPTQ's fractional parts
+  // (worker/algo/rounding_start.h, FractionalStart), by linear; empty otherwise.
+  std::vector<at::Tensor> targets, pushes;
+};
+
+// `statistics` is emptied; null for methods that need none. Reports a LayerQuantized event, and a
+// warning where damping had to be raised.
+absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
+                                          LayerStatistics* statistics);
 
 }  // namespace rondo

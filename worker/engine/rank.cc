@@ -33,7 +33,7 @@ at::ScalarType ScalarTypeOf(StorageType type) {
 
 absl::StatusOr<std::unique_ptr<Communicator>> FormGang(const RankTask& task, at::Device device,
                                                        const RankDeps& deps) {
-  const int size = static_cast<int>(task.plan.stages.size());
+  const int size = WorldSize(task.plan);
   if (size == 1) return SingleRank();
   std::unique_ptr<Rendezvous> rendezvous;
   if (task.rank == 0) {
@@ -52,6 +52,16 @@ absl::StatusOr<std::unique_ptr<Communicator>> FormGang(const RankTask& task, at:
   return JoinGroup(std::move(rendezvous), options);
 }
 
+// Replicas do the same as the first one on other data: of theirs only notes are news.
+Reporter::Send ReportOf(const RankTask& task, const RankDeps& deps) {
+  if (task.rank < static_cast<int>(task.plan.stages.size())) return deps.report;
+  return [&deps](const RankReport& report) {
+    const auto* event = std::get_if<JobEvent>(&report);
+    const bool news = event == nullptr || std::holds_alternative<Note>(event->body);
+    return news ? deps.report(report) : absl::OkStatus();
+  };
+}
+
 }  // namespace
 
 absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
@@ -59,11 +69,12 @@ absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
     at::set_num_threads(task.spec.compute.threads_per_rank);
     at::globalContext().setAllowTF32CuBLAS(false);
     ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(task.spec.model.path));
-    Reporter reporter(task.rank, deps.clock, deps.report);
+    Reporter reporter(task.rank, deps.clock, ReportOf(task, deps));
     RankContext ctx;
     ctx.task = &task;
     ctx.reporter = &reporter;
     ctx.checkpoint = &checkpoint;
+    ctx.stages = task.plan.stages;
     ctx.device = at::Device(task.device);
     ctx.dtype = ScalarTypeOf(task.plan.dtype);
     ASSIGN_OR_RETURN(ctx.config, ReadModelConfig(task.spec.model.path));

@@ -91,6 +91,7 @@ absl::Status StreamWindows(const RankContext& ctx, const Stage& stage, const at:
   for (int64_t i = 0; i < total; ++i) {
     ctx.reporter->ReportProgress(pass.phase, i, total, "micro-batches");
     ASSIGN_OR_RETURN(at::Tensor hidden, source.Next());
+    if (pass.on_input) RETURN_IF_ERROR(pass.on_input(batches[i], hidden));
     for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
       InputObserver* observer = pass.observers.empty() ? nullptr : pass.observers[layer];
       ASSIGN_OR_RETURN(hidden, RunLayer(ctx, stage, layer, hidden, observer));

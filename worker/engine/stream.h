@@ -61,6 +61,8 @@ struct Pass {
   Phase phase = Phase::kTeacher;
   int64_t micro_batch = 1;
   std::vector<InputObserver*> observers;  // by local layer; empty: none
+  // What reaches this stage's first layer, in order.
+  std::function<absl::Status(const MicroBatch&, const at::Tensor& hidden)> on_input;
   // On the last stage: the output of the last layer for each micro-batch, in order.
   std::function<absl::Status(const MicroBatch&, const at::Tensor& hidden)> on_output;
 };

@@ -16,14 +16,14 @@ absl::StatusOr<at::Tensor> Share(const RankContext& ctx,
   const auto longs = at::TensorOptions().dtype(at::kLong).device(ctx.device);
   at::Tensor shape = at::empty({2}, longs);
   at::Tensor tokens;
-  if (ctx.first()) {
+  if (ctx.lead()) {
     ASSIGN_OR_RETURN(TokenWindows windows, read());
     shape = at::tensor({windows.count, windows.seq_len}, at::kLong).to(ctx.device);
     tokens = at::from_blob(windows.ids.data(), {windows.count, windows.seq_len}, at::kInt)
                  .to(longs, /*non_blocking=*/false, /*copy=*/true);
   }
   RETURN_IF_ERROR(ctx.comm->Broadcast(shape, 0));
-  if (!ctx.first()) tokens = at::empty({shape[0].item<int64_t>(), shape[1].item<int64_t>()}, longs);
+  if (!ctx.lead()) tokens = at::empty({shape[0].item<int64_t>(), shape[1].item<int64_t>()}, longs);
   RETURN_IF_ERROR(ctx.comm->Broadcast(tokens, 0));
   return tokens;
 }

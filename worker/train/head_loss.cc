@@ -58,6 +58,27 @@ class HiddenStateLoss final : public TokenLoss {
   double temperature_;
 };
 
+class TopKLoss final : public TokenLoss {
+ public:
+  TopKLoss(const TeacherCache* cache, double temperature)
+      : cache_(cache), temperature_(temperature) {}
+
+  absl::StatusOr<double> Apply(int64_t window, int64_t first, at::Tensor* logits) override {
+    const int64_t count = logits->size(0);
+    const TopK all = cache_->TopKOf(window);
+    const TopK rows = {all.ids.narrow(0, first, count), all.log_prob.narrow(0, first, count),
+                       all.tail.narrow(0, first, count)};
+    at::Tensor gradient;
+    const double loss = TopKDivergence(*logits, rows, temperature_, &gradient);
+    logits->copy_(gradient);
+    return loss;
+  }
+
+ private:
+  const TeacherCache* cache_;
+  double temperature_;
+};
+
 class LanguageModelLoss final : public TokenLoss {
  public:
   explicit LanguageModelLoss(at::Tensor tokens) : tokens_(std::move(tokens)) {}
@@ -101,6 +122,10 @@ absl::StatusOr<double> AddChunks(const at::Tensor& head, TokenLoss* loss, int64_
 std::unique_ptr<TokenLoss> DistillHiddenStates(const TeacherCache* cache, at::Tensor teacher_head,
                                                double temperature) {
   return std::make_unique<HiddenStateLoss>(cache, std::move(teacher_head), temperature);
+}
+
+std::unique_ptr<TokenLoss> DistillTopK(const TeacherCache* cache, double temperature) {
+  return std::make_unique<TopKLoss>(cache, temperature);
 }
 
 std::unique_ptr<TokenLoss> LanguageModel(at::Tensor tokens) {

@@ -1,0 +1,173 @@
+#include "worker/engine/learned_start.h"
+
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "common/base/random.h"
+#include "worker/model/catch_torch.h"
+
+namespace rondo {
+namespace {
+
+using Starts = std::vector<RoundingVariables>;
+
+const LearnedRoundingSettings& Settings(const RankContext& ctx) {
+  return std::get<LearnedRoundingSettings>(ctx.spec().method);
+}
+
+// A stream of its own for everything that is drawn.
+uint64_t SeedOf(const RankContext& ctx, int64_t layer, size_t linear) {
+  SplitMix64 mix(ctx.spec().calibration.seed ^ (static_cast<uint64_t>(layer) << 16) ^ linear);
+  return mix.Next();
+}
+
+absl::StatusOr<RoundingVariables> StartOne(const RankContext& ctx, const at::Tensor& weight,
+                                           const SolvedLayer& solved, size_t linear) {
+  if (Settings(ctx).start == RoundingStart::kNearest) {
+    return NearestStart(weight, solved.linears[linear]);
+  }
+  const bool gptq = !solved.targets.empty();
+  return FractionalStart(gptq ? solved.targets[linear] : weight, solved.linears[linear].grid,
+                         gptq ? solved.pushes[linear] : at::Tensor());
+}
+
+absl::StatusOr<Starts> StartLayer(const RankContext& ctx, int64_t local_layer,
+                                  const SolvedLayer& solved) {
+  Starts starts;
+  const int64_t layer = ctx.stage().first_layer + local_layer;
+  for (size_t i = 0; i < ctx.layout.linears.size(); ++i) {
+    const std::string name = FullName(ctx.layout, layer, ctx.layout.linears[i].name);
+    ASSIGN_OR_RETURN(const at::Tensor weight,
+                     LoadTensor(*ctx.checkpoint, name + ".weight", at::kFloat, ctx.device));
+    ASSIGN_OR_RETURN(RoundingVariables start, StartOne(ctx, weight, solved, i));
+    starts.push_back(std::move(start));
+  }
+  return starts;
+}
+
+// Clusters what shares one codebook and adds it to `layer`.
+absl::StatusOr<ClusterReport> ShareCodebook(const CodebookSettings& settings, uint64_t seed,
+                                            Starts starts, RoundedLayer* layer) {
+  std::vector<at::Tensor> blocks;
+  int64_t weights = 0;
+  for (RoundingVariables& start : starts) {
+    blocks.push_back(start.alpha.view({-1, settings.dim}));
+    weights += start.alpha.numel();
+    start.alpha.reset();
+  }
+  ClusteringOptions options;
+  options.kind = settings.clustering;
+  options.codes = CodebookRows(settings, weights);
+  options.iterations = settings.iterations;
+  options.tolerance = settings.tolerance;
+  options.seed = seed;
+  const at::Tensor all = blocks.size() == 1 ? blocks.front() : at::cat(blocks);
+  blocks.clear();
+  ASSIGN_OR_RETURN(const Clusters clusters, ClusterBlocks(all, options));
+  ClusterReport report;
+  report.codes = clusters.centres.size(0);
+  report.distortion = clusters.distortion;
+  report.flipped = clusters.flipped;
+  report.share = static_cast<double>(clusters.centres.numel()) / static_cast<double>(weights);
+  report.iterations = clusters.iterations;
+  AddCodebook(clusters, std::move(starts), layer);
+  return report;
+}
+
+absl::StatusOr<RoundedLayer> ClusterLayer(const RankContext& ctx, const CodebookSettings& settings,
+                                          int64_t local_layer, Starts starts) {
+  const double begin = ctx.reporter->Seconds();
+  RoundedLayer layer;
+  LayerClustered event;
+  event.layer = ctx.stage().first_layer + local_layer;
+  event.rank = ctx.comm->rank();
+  if (settings.scope == CodebookScope::kLayer) {
+    ASSIGN_OR_RETURN(ClusterReport report, ShareCodebook(settings, SeedOf(ctx, event.layer, 0),
+                                                         std::move(starts), &layer));
+    report.name = "all linears";
+    event.linears.push_back(std::move(report));
+  } else {
+    for (size_t i = 0; i < starts.size(); ++i) {
+      Starts one;
+      one.push_back(std::move(starts[i]));
+      auto report = ShareCodebook(settings, SeedOf(ctx, event.layer, i), std::move(one), &layer);
+      const std::string& name = ctx.layout.linears[i].name;
+      if (!report.ok()) return Annotate(report.status(), FullName(ctx.layout, event.layer, name));
+      report->name = name;
+      event.linears.push_back(*std::move(report));
+    }
+  }
+  event.seconds = ctx.reporter->Seconds() - begin;
+  ctx.reporter->Event(std::move(event));
+  return layer;
+}
+
+// One codebook for all layers, which a single stage holds; the first layer owns it.
+absl::StatusOr<std::vector<RoundedLayer>> ClusterModel(const RankContext& ctx,
+                                                       const CodebookSettings& settings,
+                                                       const std::vector<SolvedLayer>& solved) {
+  const double begin = ctx.reporter->Seconds();
+  Starts starts;
+  for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+    ASSIGN_OR_RETURN(Starts own, StartLayer(ctx, layer, solved[layer]));
+    for (RoundingVariables& start : own) starts.push_back(std::move(start));
+  }
+  RoundedLayer all;
+  ASSIGN_OR_RETURN(ClusterReport report,
+                   ShareCodebook(settings, SeedOf(ctx, 0, 0), std::move(starts), &all));
+  report.name = "all layers";
+  ctx.reporter->Event(
+      LayerClustered{0, ctx.comm->rank(), ctx.reporter->Seconds() - begin, {std::move(report)}});
+  std::vector<RoundedLayer> layers(ctx.layers());
+  layers.front().variables = std::move(all.variables);
+  const size_t linears = ctx.layout.linears.size();
+  for (size_t i = 0; i < all.linears.size(); ++i) {
+    layers[i / linears].linears.push_back(std::move(all.linears[i]));
+  }
+  return layers;
+}
+
+absl::StatusOr<RoundedLayer> StartOneLayer(const RankContext& ctx, int64_t local_layer,
+                                           const SolvedLayer& solved) {
+  ASSIGN_OR_RETURN(Starts starts, StartLayer(ctx, local_layer, solved));
+  const auto& parameters = Settings(ctx).parameters;
+  if (const auto* codebook = std::get_if<CodebookSettings>(&parameters)) {
+    return ClusterLayer(ctx, *codebook, local_layer, std::move(starts));
+  }
+  RoundedLayer layer;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (const auto* low_rank = std::get_if<LowRankSettings>(&parameters)) {
+      const uint64_t seed = SeedOf(ctx, ctx.stage().first_layer + local_layer, i);
+      AddLowRank(std::move(starts[i]), low_rank->rank, seed, &layer);
+    } else {
+      AddDense(std::move(starts[i]), &layer);
+    }
+  }
+  return layer;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<RoundedLayer>> StartRounding(const RankContext& ctx,
+                                                        const std::vector<SolvedLayer>& solved) {
+  const double begin = ctx.reporter->Seconds();
+  const auto* codebook = std::get_if<CodebookSettings>(&Settings(ctx).parameters);
+  auto started = CatchTorch("starting learned rounding", [&] {
+    return [&]() -> absl::StatusOr<std::vector<RoundedLayer>> {
+      if (codebook != nullptr && codebook->scope == CodebookScope::kModel) {
+        return ClusterModel(ctx, *codebook, solved);
+      }
+      std::vector<RoundedLayer> layers;
+      for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+        ASSIGN_OR_RETURN(RoundedLayer started, StartOneLayer(ctx, layer, solved[layer]));
+        layers.push_back(std::move(started));
+      }
+      return layers;
+    }();
+  });
+  ctx.reporter->ReportPhase(Phase::kInitialise, ctx.reporter->Seconds() - begin, 0);
+  return started;
+}
+
+}  // namespace rondo

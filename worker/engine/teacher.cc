@@ -1,0 +1,144 @@
+#include "worker/engine/teacher.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "common/io/file.h"
+#include "worker/engine/flop.h"
+#include "worker/engine/stream.h"
+
+namespace rondo {
+namespace {
+
+const TrainingSettings& Settings(const RankContext& ctx) {
+  return std::get<LearnedRoundingSettings>(ctx.spec().method).training;
+}
+
+// The teacher as a model of its own, its layers spread evenly over the gang's stages.
+struct TeacherModel {
+  Checkpoint checkpoint;
+  RankContext ctx;
+};
+
+std::vector<StagePlan> SpreadEvenly(int64_t layers, int64_t stages) {
+  std::vector<StagePlan> plan(stages);
+  for (int64_t i = 0; i < stages; ++i) {
+    plan[i].first_layer = layers * i / stages;
+    plan[i].end_layer = layers * (i + 1) / stages;
+  }
+  return plan;
+}
+
+absl::StatusOr<std::unique_ptr<TeacherModel>> OpenOther(const RankContext& ctx,
+                                                        const std::string& path) {
+  ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(path));
+  auto teacher = std::make_unique<TeacherModel>(TeacherModel{std::move(checkpoint), ctx});
+  teacher->ctx.checkpoint = &teacher->checkpoint;
+  ASSIGN_OR_RETURN(teacher->ctx.config, ReadModelConfig(path));
+  ASSIGN_OR_RETURN(teacher->ctx.layout, LayoutOf(teacher->ctx.config));
+  RETURN_IF_ERROR(CheckLayout(teacher->checkpoint, teacher->ctx.config, teacher->ctx.layout));
+  teacher->ctx.stages =
+      SpreadEvenly(teacher->ctx.config.num_layers, static_cast<int64_t>(ctx.stages.size()));
+  return teacher;
+}
+
+struct CacheFile {
+  std::string dir;
+  std::string key;
+  TeacherShape shape;
+};
+
+// True only if it is true on every rank.
+absl::StatusOr<bool> AllAgree(const RankContext& ctx, bool own) {
+  bool all = true;
+  for (int rank = 0; rank < ctx.comm->size(); ++rank) {
+    const at::Tensor flag =
+        at::full({1}, own ? 1 : 0, at::TensorOptions().dtype(at::kLong).device(ctx.device));
+    RETURN_IF_ERROR(ctx.comm->Broadcast(flag, rank));
+    all = all && flag.item<int64_t>() == 1;
+  }
+  return all;
+}
+
+// One pass of all windows through the teacher `of`, whose last stage fills the cache.
+absl::Status FillCache(const RankContext& of, const Stage& stage, const at::Tensor& tokens,
+                       const CacheFile& file) {
+  const double begin = of.reporter->Seconds();
+  std::unique_ptr<TeacherCacheWriter> writer;
+  if (of.last()) {
+    ASSIGN_OR_RETURN(writer, CreateTeacherCache(file.dir, file.key, file.shape));
+  }
+  const double temperature = Settings(of).temperature;
+  Pass pass;
+  pass.phase = Phase::kTeacher;
+  pass.on_output = [&](const MicroBatch& batch, const at::Tensor& hidden) -> absl::Status {
+    ASSIGN_OR_RETURN(const at::Tensor states, stage.FinalHidden(hidden));
+    if (file.shape.top_k == 0) return writer->Put(batch.first, states[0]);
+    ASSIGN_OR_RETURN(const at::Tensor logits, stage.Logits(hidden[0]));
+    return writer->PutTopK(batch.first, MakeTopK(logits, temperature, file.shape.top_k));
+  };
+  RETURN_IF_ERROR(StreamWindows(of, stage, tokens, pass));
+  if (of.last()) RETURN_IF_ERROR(writer->Finish());
+  const double head = of.last() && file.shape.top_k > 0 ? HeadFlop(of.config, tokens.numel()) : 0;
+  of.reporter->ReportPhase(Phase::kTeacher, of.reporter->Seconds() - begin,
+                           ForwardFlop(of.layout, tokens.numel(), of.layers()) + head);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CacheFile> CacheFileOf(const RankContext& of, const std::string& model_dir,
+                                      const at::Tensor& tokens, int64_t width) {
+  CacheFile file;
+  file.dir = of.task->cache_dir;
+  file.shape = {tokens.size(0), tokens.size(1), width, at::kBFloat16, Settings(of).top_k};
+  // Hidden states serve every temperature.
+  const double temperature = file.shape.top_k > 0 ? Settings(of).temperature : 0;
+  ASSIGN_OR_RETURN(file.key, TeacherKey(model_dir, tokens, file.shape, temperature));
+  return file;
+}
+
+absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& model_dir,
+                                   const at::Tensor& tokens, at::ScalarType product_type) {
+  Teacher teacher;
+  CacheFile file;
+  if (of.last()) {
+    // The head alone: nothing is known of the teacher yet but that it has one.
+    const StageRange head = {0, 0, false, true};
+    ASSIGN_OR_RETURN(const std::unique_ptr<Stage> ends,
+                     LoadStage(*of.checkpoint, of.config, head, at::kFloat, of.device));
+    ASSIGN_OR_RETURN(file, CacheFileOf(of, model_dir, tokens, ends->head().size(1)));
+    if (file.shape.top_k == 0) teacher.head = ends->head().to(product_type);
+    auto cache = OpenTeacherCache(file.dir, file.key, file.shape);
+    if (cache.ok()) teacher.cache = *std::move(cache);
+    if (absl::IsDataLoss(cache.status())) {
+      of.reporter->Warn(
+          absl::StrCat("the teacher is computed again: ", std::string(cache.status().message())));
+    }
+  }
+  ASSIGN_OR_RETURN(const bool cached, AllAgree(of, !of.last() || teacher.cache != nullptr));
+  if (cached) return teacher;
+  teacher.cache.reset();
+  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(of, of.dtype));
+  RETURN_IF_ERROR(FillCache(of, *stage, tokens, file));
+  if (of.last()) {
+    ASSIGN_OR_RETURN(teacher.cache, OpenTeacherCache(file.dir, file.key, file.shape));
+  }
+  return teacher;
+}
+
+}  // namespace
+
+absl::StatusOr<Teacher> PrepareTeacher(const RankContext& ctx, const at::Tensor& tokens) {
+  const TrainingSettings& settings = Settings(ctx);
+  if (settings.loss == TrainingLoss::kLanguageModel) return Teacher();
+  const bool bf16 = ctx.task->plan.training_dtype == DType::kBFloat16;
+  const at::ScalarType product_type = bf16 ? at::kBFloat16 : at::kFloat;
+  const std::string& path = settings.teacher.path;
+  if (path.empty()) return OpenOrFill(ctx, ctx.spec().model.path, tokens, product_type);
+  ASSIGN_OR_RETURN(const std::unique_ptr<TeacherModel> other, OpenOther(ctx, path));
+  return OpenOrFill(other->ctx, path, tokens, product_type);
+}
+
+}  // namespace rondo
