@@ -243,7 +243,11 @@ absl::StatusOr<Clusters> ClusterBlocks(const at::Tensor& blocks, const Clusterin
 int64_t CodebookRows(const CodebookSettings& settings, int64_t weights) {
   const double most = std::floor(settings.max_share * static_cast<double>(weights) /
                                  static_cast<double>(settings.dim));
-  return std::clamp<int64_t>(static_cast<int64_t>(most), 1, settings.codes);
+  int64_t least = 1;
+  if (settings.clustering == Clustering::kSignPreserving) {
+    least = std::min(int64_t{1} << settings.dim, weights / settings.dim);
+  }
+  return std::min(std::max(static_cast<int64_t>(most), least), settings.codes);
 }
 
 }  // namespace rondo

@@ -36,7 +36,8 @@ struct Clusters {
 absl::StatusOr<Clusters> ClusterBlocks(const at::Tensor& blocks, const ClusteringOptions& options);
 
 // options.codes for `weights` weights that share one codebook: settings.codes, lowered so that the
-// codebook holds at most settings.max_share variables a weight; at least 1.
+// codebook holds at most settings.max_share variables a weight, but not below 1, nor, for clusters
+// that preserve signs, below a row for each pattern of decisions.
 int64_t CodebookRows(const CodebookSettings& settings, int64_t weights);
 
 }  // namespace rondo
