@@ -45,7 +45,8 @@ at::Tensor StudentProduct::Multiply(const at::Tensor& x) {
     weight = rounded_->Weight(dtype_);
     std::vector<int64_t> shape = x.sizes().vec();
     shape.back() = weight.size(0);
-    y = at::linear(input, weight).to(x.scalar_type()).view(shape);
+    // Not a view: callers add to it in place.
+    y = at::_unsafe_view(at::mm(input, weight.t()).to(x.scalar_type()), shape);
   }
   if (at::GradMode::is_enabled() && x.requires_grad()) {
     auto node = std::make_shared<ProductBackward>(rounded_, std::move(input), std::move(weight));
