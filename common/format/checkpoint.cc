@@ -125,4 +125,10 @@ void Checkpoint::Drop(const std::string& name) const {
   it->second.file->DropPages(it->second.offset, it->second.info.bytes());
 }
 
+absl::StatusOr<std::map<std::string, std::string>> ReadSafetensorsMetadata(
+    const std::string& path) {
+  ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  return ReadSafetensorsMetadata(file->bytes(), path);
+}
+
 }  // namespace rondo

@@ -54,6 +54,9 @@ class Checkpoint {
   std::map<std::string, Entry> tensors_;
 };
 
+// What the header of one safetensors file says besides its tensors: texts by name, often none.
+absl::StatusOr<std::map<std::string, std::string>> ReadSafetensorsMetadata(const std::string& path);
+
 // Reads and checks config.json (both the transformers 4 and 5 spellings: torch_dtype / dtype,
 // rope_theta / rope_parameters). INVALID_ARGUMENT names the field and the value.
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& model_dir);

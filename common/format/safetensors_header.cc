@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kLengthBytes = 8;
+constexpr char kMetadata[] = "__metadata__";
 // The bound of the reference implementation.
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 
@@ -162,7 +163,7 @@ absl::StatusOr<std::vector<StoredTensor>> ReadSafetensorsHeader(std::span<const 
   const int64_t data_start = static_cast<int64_t>(kLengthBytes + text.size());
   std::vector<StoredTensor> tensors;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == kMetadata) continue;
     ASSIGN_OR_RETURN(StoredTensor tensor, ReadTensor(name, entry, data_start, path));
     tensors.push_back(std::move(tensor));
   }
@@ -173,6 +174,23 @@ absl::StatusOr<std::vector<StoredTensor>> ReadSafetensorsHeader(std::span<const 
   });
   RETURN_IF_ERROR(CheckCoverage(tensors, data_start, static_cast<int64_t>(file.size()), path));
   return tensors;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ReadSafetensorsMetadata(
+    std::span<const std::byte> file, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string_view text, HeaderText(file, path));
+  ASSIGN_OR_RETURN(const json header, ParseJsonObject(text, absl::StrCat(path, ": the header")));
+  std::map<std::string, std::string> metadata;
+  const auto it = header.find(kMetadata);
+  if (it == header.end()) return metadata;
+  const absl::Status no_texts = absl::InvalidArgumentError(
+      absl::StrCat(path, ": ", kMetadata, " must be an object of texts"));
+  if (!it->is_object()) return no_texts;
+  for (const auto& [name, value] : it->items()) {
+    if (!value.is_string()) return no_texts;
+    metadata[name] = value.get<std::string>();
+  }
+  return metadata;
 }
 
 }  // namespace rondo

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,5 +22,10 @@ struct StoredTensor {
 // `file`: the whole file; `path`: for messages. In order of offset. INVALID_ARGUMENT otherwise.
 absl::StatusOr<std::vector<StoredTensor>> ReadSafetensorsHeader(std::span<const std::byte> file,
                                                                 const std::string& path);
+
+// The texts of "__metadata__". INVALID_ARGUMENT when the header is no JSON object, or its metadata
+// are not texts.
+absl::StatusOr<std::map<std::string, std::string>> ReadSafetensorsMetadata(
+    std::span<const std::byte> file, const std::string& path);
 
 }  // namespace rondo

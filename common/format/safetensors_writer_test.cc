@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 class SafetensorsWriterTest : public testing::Test {
  protected:
@@ -59,6 +60,21 @@ TEST_F(SafetensorsWriterTest, RoundTripInAnyOrder) {
   const std::string file = ReadFile(path_).value();
   EXPECT_EQ(file.find("0123456789abcdef") % 8, 0u);
   EXPECT_NE(file.find(R"("__metadata__":{"format":"pt"})"), std::string::npos);
+  EXPECT_THAT(ReadSafetensorsMetadata(path_).value(), ElementsAre(Pair("format", "pt")));
+}
+
+TEST_F(SafetensorsWriterTest, MetadataMayBeAbsentButMustBeTexts) {
+  const auto read = [&](const std::string& header) {
+    std::string file(8, '\0');
+    file[0] = static_cast<char>(header.size());
+    EXPECT_TRUE(WriteFileAtomically(path_, file + header).ok());
+    return ReadSafetensorsMetadata(path_);
+  };
+  EXPECT_THAT(read("{}").value(), IsEmpty());
+  for (const char* metadata : {"[1]", R"({"step":3})"}) {
+    EXPECT_EQ(read(absl::StrCat(R"({"__metadata__":)", metadata, "}")).status(),
+              absl::InvalidArgumentError(path_ + ": __metadata__ must be an object of texts"));
+  }
 }
 
 TEST_F(SafetensorsWriterTest, NothingHasTheFinalNameBeforeFinish) {
