@@ -119,7 +119,9 @@ absl::StatusOr<QuantizedStage> Learn(const RankContext& ctx, const JobTokens& to
     RETURN_IF_ERROR(SaveStart(ctx, start));
   }
   RETURN_IF_ERROR(EvaluateQuantized(ctx, tokens, start, EvaluatedModel::kStart));
-  ASSIGN_OR_RETURN(QuantizedStage learned, LearnRounding(ctx, tokens.calibration, start));
+  ASSIGN_OR_RETURN(const std::vector<RoundedLayer> trained,
+                   TrainRounding(ctx, tokens.calibration, start));
+  QuantizedStage learned = Harden(ctx, trained);
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     RETURN_IF_ERROR(WriteLayer(ctx, exporters, layer, learned[layer]));
   }

@@ -144,23 +144,10 @@ absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,
   return ReportEnd(ctx, *layers, start, tokens.size(0), tokens.size(1), &pipeline);
 }
 
-std::vector<SolvedLayer> Harden(const RankContext& ctx, const RoundedLayers& layers) {
-  const double begin = ctx.reporter->Seconds();
-  std::vector<SolvedLayer> hardened;
-  for (const RoundedLayer& layer : layers) {
-    SolvedLayer solved;
-    for (const auto& linear : layer.linears) solved.linears.push_back(linear->Harden());
-    hardened.push_back(std::move(solved));
-  }
-  ctx.reporter->ReportPhase(Phase::kHarden, ctx.reporter->Seconds() - begin, 0);
-  return hardened;
-}
-
 }  // namespace
 
-absl::StatusOr<std::vector<SolvedLayer>> LearnRounding(const RankContext& ctx,
-                                                       const at::Tensor& calibration,
-                                                       const std::vector<SolvedLayer>& start) {
+absl::StatusOr<RoundedLayers> TrainRounding(const RankContext& ctx, const at::Tensor& calibration,
+                                            const std::vector<SolvedLayer>& start) {
   // Tensors that are made in inference mode cannot take part in a backward pass.
   const c10::InferenceMode normal(false);
   const at::NoGradGuard no_grad;
@@ -175,7 +162,19 @@ absl::StatusOr<std::vector<SolvedLayer>> LearnRounding(const RankContext& ctx,
   if (settings.objective != Objective::kBlock) {
     RETURN_IF_ERROR(EndToEnd(ctx, tokens, start, &layers));
   }
-  return Harden(ctx, layers);
+  return layers;
+}
+
+std::vector<SolvedLayer> Harden(const RankContext& ctx, const RoundedLayers& layers) {
+  const double begin = ctx.reporter->Seconds();
+  std::vector<SolvedLayer> hardened;
+  for (const RoundedLayer& layer : layers) {
+    SolvedLayer solved;
+    for (const auto& linear : layer.linears) solved.linears.push_back(linear->Harden());
+    hardened.push_back(std::move(solved));
+  }
+  ctx.reporter->ReportPhase(Phase::kHarden, ctx.reporter->Seconds() - begin, 0);
+  return hardened;
 }
 
 }  // namespace rondo
