@@ -18,8 +18,15 @@ if("client" IN_LIST RONDO_PARTS)
 endif()
 if("worker" IN_LIST RONDO_PARTS)
   include(Torch)
-  # FAISS is built for GCC's OpenMP. It gets torch's copy: two of them would spin against each other.
-  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
-  target_link_libraries(OpenMP::OpenMP_CXX INTERFACE ${RONDO_TORCH_DIR}/lib/libgomp.so.1)
-  find_package(faiss REQUIRED)
+  # FAISS gets torch's OpenMP, and torch's BLAS where torch has the routine (Torch.cmake puts torch
+  # first): otherwise OpenBLAS would serve torch as well, with threads that spin against torch's.
+  find_library(RONDO_FAISS_LIBRARY faiss REQUIRED)
+  find_library(RONDO_BLAS_LIBRARY blas REQUIRED)
+  find_library(RONDO_LAPACK_LIBRARY lapack REQUIRED)
+  find_path(RONDO_FAISS_INCLUDE_DIR faiss/Clustering.h REQUIRED)
+  add_library(rondo_faiss INTERFACE)
+  target_include_directories(rondo_faiss SYSTEM INTERFACE ${RONDO_FAISS_INCLUDE_DIR})
+  target_link_libraries(rondo_faiss INTERFACE
+    ${RONDO_FAISS_LIBRARY} ${RONDO_TORCH_DIR}/lib/libgomp.so.1 ${RONDO_LAPACK_LIBRARY}
+    ${RONDO_BLAS_LIBRARY})
 endif()

@@ -14,8 +14,9 @@ target_include_directories(rondo_torch SYSTEM INTERFACE
 target_compile_definitions(rondo_torch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
 target_link_directories(rondo_torch INTERFACE ${RONDO_TORCH_DIR}/lib)
 target_link_options(rondo_torch INTERFACE
-  -Wl,--allow-shlib-undefined -Wl,-rpath,${RONDO_TORCH_DIR}/lib)
-# torch's own libgomp comes first, so that one copy of OpenMP serves the process.
+  -Wl,--allow-shlib-undefined -Wl,-rpath,${RONDO_TORCH_DIR}/lib
+  # Before all other libraries: torch's own OpenMP and BLAS serve the whole process.
+  LINKER:--push-state,--no-as-needed ${RONDO_TORCH_DIR}/lib/libtorch_cpu.so LINKER:--pop-state)
 target_link_libraries(rondo_torch INTERFACE torch_cpu c10)
 if(RONDO_CUDA)
   target_compile_definitions(rondo_torch INTERFACE USE_C10D_NCCL RONDO_WITH_CUDA)
