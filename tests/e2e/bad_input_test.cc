@@ -90,8 +90,9 @@ TEST_F(BadInput, CorruptHeader) {
 TEST_F(BadInput, UnknownArchitecture) {
   const std::string model = CopyModel();
   std::ofstream(model + "/config.json") << R"({"model_type": "mamba"})";
-  ExpectRefused(Quantize(model, {}),
-                model + "/config.json: model_type \"mamba\" is not supported; supported: llama, opt, qwen3");
+  ExpectRefused(
+      Quantize(model, {}),
+      model + "/config.json: model_type \"mamba\" is not supported; supported: llama, opt, qwen3");
 }
 
 TEST_F(BadInput, FiveBits) {

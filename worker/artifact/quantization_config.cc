@@ -7,7 +7,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json QuantizationConfig(const GridSpec& grid) {
+// Linear modules outside the decoder layers.
+Json Ignored(const Json& config) {
+  Json names = Json::array({"lm_head"});
+  if (config.contains("word_embed_proj_dim") &&
+      config["word_embed_proj_dim"] != config["hidden_size"]) {
+    names.push_back("model.decoder.project_in");
+    names.push_back("model.decoder.project_out");
+  }
+  return names;
+}
+
+Json QuantizationConfig(const GridSpec& grid, Json ignored) {
   const bool channel = grid.group_size < 0;
   Json weights = {{"num_bits", grid.bits},
                   {"type", "int"},
@@ -25,7 +36,7 @@ Json QuantizationConfig(const GridSpec& grid) {
           {"quantization_status", "compressed"},
           {"global_compression_ratio", nullptr},
           {"kv_cache_scheme", nullptr},
-          {"ignore", Json::array({"lm_head"})},
+          {"ignore", std::move(ignored)},
           {"config_groups", {{"group_0", std::move(group)}}}};
 }
 
@@ -38,7 +49,7 @@ absl::StatusOr<std::string> ExportedConfig(const std::string& source, const Expo
     return absl::InvalidArgumentError(
         absl::StrCat(plan.model_dir, "/config.json is not a JSON object"));
   }
-  config["quantization_config"] = QuantizationConfig(plan.grid);
+  config["quantization_config"] = QuantizationConfig(plan.grid, Ignored(config));
   return config.dump(2) + "\n";
 }
 

@@ -136,7 +136,7 @@ at::Tensor RmsNormBackward(const at::Tensor& out, const at::Tensor& x, const at:
   const at::Tensor x32 = x.to(at::kFloat), scale = RmsScale(x32, eps);
   const at::Tensor g = out.to(at::kFloat).mul(weight);
   const at::Tensor along = g.mul(x32).mean(at::IntArrayRef{-1}, true).mul_(scale.pow(3));
-  return g.mul(scale).addcmul_(x32, along, -1).to(x.scalar_type());
+  return g.mul_(scale).addcmul_(x32, along, -1).to(x.scalar_type());
 }
 
 at::Tensor SiluMul(at::Tensor gate, const at::Tensor& up) {
