@@ -1,4 +1,4 @@
-// `rondo quantize` on the tiny LLaMA: real coordinator, agents, ranks, Gloo and files.
+// `rondo quantize` on the tiny models: real coordinator, agents, ranks, Gloo and files.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -9,6 +9,7 @@
 #include "common/format/checkpoint.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/cli_runner.h"
+#include "tests/e2e/same_tensors.h"
 
 namespace rondo {
 namespace {
@@ -21,20 +22,6 @@ std::vector<std::string> Quantize(const std::string& out, const std::vector<std:
       "128",   "--threads", "1",       "--calibration", kCalibrationText, "--out", out};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
-}
-
-void ExpectSameTensors(const std::string& a_dir, const std::string& b_dir) {
-  auto a = Checkpoint::Open(a_dir);
-  auto b = Checkpoint::Open(b_dir);
-  ASSERT_TRUE(a.ok()) << a.status();
-  ASSERT_TRUE(b.ok()) << b.status();
-  ASSERT_EQ(a->names(), b->names());
-  for (const std::string& name : a->names()) {
-    const auto left = a->Find(name);
-    const auto right = b->Find(name);
-    ASSERT_EQ(left->info.shape, right->info.shape) << name;
-    EXPECT_TRUE(std::ranges::equal(left->data, right->data)) << name;
-  }
 }
 
 class SameBits : public testing::TestWithParam<std::vector<std::string>> {};
@@ -74,24 +61,64 @@ double PerplexityOf(const nlohmann::json& job, bool quantized) {
   return 0;
 }
 
-// The figures of tests/data/models/llama-tiny/golden/ppl.json: per row, asymmetric, rtn.
-TEST(Quantize, PerplexitiesOfTheTinyModelAreTheKnownOnes) {
-  std::ifstream file(std::string(kTinyModel) + "/golden/ppl.json");
-  const nlohmann::json golden = nlohmann::json::parse(file);
-  SCOPED_TRACE(golden.dump());
-  ScopedDir dir;
-  const CommandResult result = RunCommand(
-      {"rondo",  "quantize",   "--json",         "--model", kTinyModel,     "--method",  "rtn",
-       "--bits", "3",          "--group-size",   "-1",      "--asymmetric", "--workers", "2",
-       "--eval", kHeldoutText, "--eval-seq-len", "256",     "--out",        dir / "out"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  std::string last;
-  std::istringstream lines(result.out);
-  for (std::string line; std::getline(lines, line);) last = line;
-  const nlohmann::json job = nlohmann::json::parse(last);
-  EXPECT_NEAR(PerplexityOf(job, false), 26.43, 26.43 * 0.001);
-  EXPECT_NEAR(PerplexityOf(job, true), 27.68, 27.68 * 0.005);
+nlohmann::json ReadJson(const std::string& path) {
+  std::ifstream file(path);
+  return nlohmann::json::parse(file);
 }
+
+class KnownPerplexities : public testing::TestWithParam<std::string> {
+ protected:
+  const std::string model_ = "tests/data/models/" + GetParam();
+  // The figures of transformers: per row, asymmetric, to the nearest.
+  const nlohmann::json golden_ = ReadJson(model_ + "/golden/ppl.json");
+  ScopedDir dir_;
+
+  nlohmann::json Quantize(const std::string& method, const std::string& bits,
+                          const std::vector<std::string>& more) {
+    std::vector<std::string> argv = {
+        "rondo",    "quantize",     "--json", "--model",    model_,
+        "--method", method,         "--bits", bits,         "--group-size",
+        "-1",       "--asymmetric", "--eval", kHeldoutText, "--eval-seq-len",
+        "256",      "--threads",    "1",      "--out",      dir_ / method + bits};
+    argv.insert(argv.end(), more.begin(), more.end());
+    const CommandResult result = RunCommand(argv);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    std::string last;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) last = line;
+    return nlohmann::json::parse(last);
+  }
+
+  void ExpectGolden(const nlohmann::json& job, bool quantized, const std::string& figure,
+                    double tolerance) {
+    const double want = golden_[figure];
+    EXPECT_NEAR(PerplexityOf(job, quantized), want, want * tolerance) << figure;
+  }
+};
+
+TEST_P(KnownPerplexities, OfTheModelAndOfRoundingToNearest) {
+  const nlohmann::json w3 = Quantize("rtn", "3", {"--workers", "2"});
+  ExpectGolden(w3, false, "fp", 0.001);
+  ExpectGolden(w3, true, "W3", 0.005);
+  ExpectGolden(Quantize("rtn", "4", {"--no-eval-original"}), true, "W4", 0.005);
+}
+
+// Nearer to the original than rounding to nearest is, on the first windows.
+TEST_P(KnownPerplexities, GptqIsNearerThanRoundingToNearest) {
+  for (const std::string bits : {"3", "4"}) {
+    const nlohmann::json job = Quantize("gptq", bits,
+                                        {"--eval-windows", "40", "--calibration", kCalibrationText,
+                                         "--samples", "16", "--seq-len", "256", "--workers", "2"});
+    const double nearest = golden_["W" + bits].get<double>() / golden_["fp"].get<double>();
+    EXPECT_LT(PerplexityOf(job, true) / PerplexityOf(job, false), 1 + 0.9 * (nearest - 1)) << bits;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, KnownPerplexities,
+                         testing::Values("llama-tiny", "opt-tiny", "qwen3-tiny"),
+                         [](const auto& info) {
+                           return info.param.substr(0, info.param.find('-'));
+                         });
 
 TEST(Quantize, SeveralFormatsGoToSubfoldersWithEveryFileOfTheModel) {
   ScopedDir dir;

@@ -1,0 +1,185 @@
+// VQRound and its baselines through `rondo quantize`: real coordinator, agents, ranks and files.
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "nlohmann/json.hpp"
+#include "tests/e2e/cli_runner.h"
+#include "tests/e2e/same_tensors.h"
+
+namespace rondo {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+Arguments Command(const std::string& model, const std::string& out, const Arguments& more) {
+  Arguments argv = {"rondo",
+                    "quantize",
+                    "--json",
+                    "--model",
+                    model,
+                    "--bits",
+                    "2",
+                    "--group-size",
+                    "-1",
+                    "--asymmetric",
+                    "--calibration",
+                    kCalibrationText,
+                    "--samples",
+                    "16",
+                    "--seq-len",
+                    "128",
+                    "--threads",
+                    "1",
+                    "--export",
+                    "dense",
+                    "--out",
+                    out};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return argv;
+}
+
+nlohmann::json LastLine(const std::string& text) {
+  std::string last;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) last = line;
+  return nlohmann::json::parse(last);
+}
+
+TEST(LearnedRounding, OneTwoAndFourWorkersGiveTheSameWeights) {
+  ScopedDir dir;
+  for (const std::string workers : {"1", "2", "4"}) {
+    const CommandResult result = RunCommand(Command(
+        kTinyModel, dir / workers, {"--method", "vqround", "--steps", "20", "--workers", workers}));
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+  ExpectSameTensors(dir / "1", dir / "2");
+  ExpectSameTensors(dir / "1", dir / "4");
+}
+
+double Perplexity(const nlohmann::json& job, bool before_training) {
+  for (const auto& e : job["evaluations"]) {
+    if (e["quantized"] == true && e.value("before_training", false) == before_training) {
+      return e["perplexity"];
+    }
+  }
+  ADD_FAILURE() << "no such evaluation in " << job;
+  return 0;
+}
+
+class Improves : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+// Training starts at the very model that the initialisation gives, and ends at a better one.
+TEST_P(Improves, OnItsStart) {
+  const auto& [model, init] = GetParam();
+  ScopedDir dir;
+  const CommandResult result =
+      RunCommand(Command("tests/data/models/" + model, dir / "out",
+                         {"--method", "vqround", "--init", init, "--steps", "60", "--seq-len",
+                          "256", "--samples", "60", "--eval", kHeldoutText, "--eval-seq-len", "256",
+                          "--eval-windows", "60", "--no-eval-original"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json job = LastLine(result.out);
+  EXPECT_LT(Perplexity(job, false), 0.99 * Perplexity(job, true));
+  EXPECT_GT(job["training_result"]["changed"], 0.001);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Improves,
+                         testing::Combine(testing::Values("llama-tiny", "opt-tiny", "qwen3-tiny"),
+                                          testing::Values("rtn", "gptq")),
+                         [](const auto& info) {
+                           const std::string& model = std::get<0>(info.param);
+                           return model.substr(0, model.find('-')) + "_" + std::get<1>(info.param);
+                         });
+
+// The rank below `ancestor`, when there is one.
+std::optional<int> FindRank(int ancestor) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (!std::isdigit(static_cast<unsigned char>(name[0]))) continue;
+    int pid = std::stoi(name);
+    std::string comm;
+    std::getline(std::ifstream(entry.path() / "comm") >> std::ws, comm);
+    if (comm != "rondo-rank") continue;
+    for (int at = pid; at > 1;) {
+      if (at == ancestor) return pid;
+      std::ifstream stat("/proc/" + std::to_string(at) + "/stat");
+      std::string line;
+      std::getline(stat, line);
+      std::istringstream fields(line.substr(std::min(line.size(), line.rfind(')') + 2)));
+      std::string state;
+      int parent = 0;
+      fields >> state >> parent;
+      at = parent;
+    }
+  }
+  return std::nullopt;
+}
+
+// kill -9 in the middle of training; the next generation goes on from the last checkpoint.
+TEST(LearnedRounding, AKilledRankEndsWithTheSameWeights) {
+  ScopedDir dir;
+  const Arguments more = {"--method", "vqround", "--steps", "200", "--checkpoint-every", "5"};
+  const CommandResult whole = RunCommand(Command(kTinyModel, dir / "whole", more));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+
+  Arguments argv = Command(kTinyModel, dir / "killed", more);
+  argv.erase(std::find(argv.begin(), argv.end(), "--json"));
+  int rank = 0;
+  {
+    BackgroundCommand command(argv);
+    command.WaitForLine("finetune e2e");
+    command.WaitForLine("finetune e2e");  // seconds later: steps are behind it
+    const std::optional<int> found = FindRank(command.pid());
+    ASSERT_TRUE(found.has_value());
+    rank = *found;
+    ASSERT_EQ(kill(rank, SIGKILL), 0);
+    EXPECT_THAT(command.WaitForLine("from the checkpoint of step"), HasSubstr("0"));
+    command.WaitForLine("succeeded");
+    EXPECT_EQ(command.Stop(0), 0);
+  }
+  ExpectSameTensors(dir / "whole", dir / "killed");
+}
+
+class Parameters : public testing::TestWithParam<Arguments> {};
+
+TEST_P(Parameters, AreTrainedAndReported) {
+  ScopedDir dir;
+  Arguments more = GetParam();
+  more.insert(more.end(), {"--steps", "4", "--report", dir / "report.html"});
+  const CommandResult result = RunCommand(Command(kTinyModel, dir / "out", more));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json job = LastLine(result.out);
+  EXPECT_GT(job["training_result"]["parameters"], 0);
+  std::ifstream report(dir / "report.html");
+  std::stringstream page;
+  page << report.rdbuf();
+  EXPECT_THAT(page.str(), HasSubstr("<svg"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, Parameters,
+    testing::Values(Arguments{"--method", "adaround", "--forward", "soft", "--init", "rtn"},
+                    Arguments{"--method", "lora-round", "--start", "fractional"},
+                    Arguments{"--method", "vqround", "--clustering", "l2", "--start", "fractional",
+                              "--init", "gptq", "--forward", "soft", "--temperature", "2"},
+                    Arguments{"--method", "vqround", "--clustering", "linf", "--codebook-scope",
+                              "layer", "--teacher-top-k", "32"},
+                    Arguments{"--method", "vqround", "--codebook-scope", "model", "--loss", "lm"},
+                    Arguments{"--method", "vqround", "--objective", "block+e2e", "--batch", "2"},
+                    Arguments{"--method", "vqround", "--batch", "2", "--replicas", "2", "--workers",
+                              "4"}));
+
+}  // namespace
+}  // namespace rondo
