@@ -19,6 +19,7 @@ TEST(ExitCode, FollowsTheKindOfError) {
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("")), 2);
+  EXPECT_EQ(ExitCodeOf(absl::UnimplementedError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::OutOfRangeError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 3);
   EXPECT_EQ(ExitCodeOf(absl::CancelledError("")), 4);
@@ -96,7 +97,8 @@ TrainingStep Trained(int64_t step) {
 TEST_F(DisplayTest, TrainingShowsWhereItStands) {
   ProgressDisplay display = Display(0);
   display.Show(Event(Trained(10), 1));
-  display.Show(Event(Trained(20), 1.5));  // too soon
+  display.Show(Event(Trained(20), 1.5));                                      // too soon
+  display.Show(Event(Progress{Phase::kFinetune, 0, 22, 100, "steps"}, 2.9));  // says less
   display.Show(Event(Trained(25), 3));
   display.Show(Event(Trained(26), 9));  // not a tenth further
   display.Show(Event(TrainingFinished{40, 800, 0.0125, 0.1, 1.5, 2.5, 1}, 9));
@@ -117,7 +119,9 @@ TEST_F(DisplayTest, ATerminalHasALineForTraining) {
   EXPECT_THAT(written_.back(),
               HasSubstr("  finetune e2e    [############............]  50/100 steps  loss 1.25  "
                         "decided 97.3 %  2100 tokens/s  1:05 left"));
-  display.Show(Event(TrainingFinished{}, 2));
+  display.Show(Event(Progress{Phase::kFinetune, 0, 52, 100, "steps"}, 2));
+  EXPECT_THAT(written_.back(), Not(HasSubstr("rank 0")));
+  display.Show(Event(Trained(100), 2));
   EXPECT_THAT(written_.back(), Not(HasSubstr("finetune")));
 }
 

@@ -12,6 +12,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kUnimplemented:
     case absl::StatusCode::kOutOfRange: return kExitUsage;
     case absl::StatusCode::kUnavailable: return kExitUnreachable;
     case absl::StatusCode::kCancelled: return kExitCancelled;

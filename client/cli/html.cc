@@ -1,5 +1,7 @@
 #include "client/cli/html.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
@@ -31,19 +33,23 @@ svg .grid { stroke: var(--line); stroke-width: 1; }
 svg polyline { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 )";
 
+// "-", "12", "1.5 %", "3.2 MB"
 bool LooksLikeNumber(const std::string& cell) {
+  constexpr size_t kLongestUnit = 3;  // with its blank
+  const size_t end = std::min(cell.find(' '), cell.size());
   double value = 0;
-  return absl::SimpleAtod(cell.substr(0, cell.find(' ')), &value);
+  return cell == "-" ||
+         (cell.size() - end <= kLongestUnit && absl::SimpleAtod(cell.substr(0, end), &value));
 }
 
-std::string Row(const std::vector<std::string>& cells, const std::string& tag) {
-  std::string html = "<tr>";
-  for (const std::string& cell : cells) {
-    const bool number = tag == "td" && LooksLikeNumber(cell);
-    absl::StrAppend(&html, "<", tag, number ? " class=\"number\">" : ">", EscapeHtml(cell), "</",
-                    tag, ">");
+std::vector<bool> NumberColumns(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<bool> numbers(rows.front().size(), rows.size() > 1);
+  for (size_t i = 1; i < rows.size(); ++i) {
+    for (size_t j = 0; j < rows[i].size(); ++j) {
+      if (!LooksLikeNumber(rows[i][j])) numbers[j] = false;
+    }
   }
-  return absl::StrCat(html, "</tr>\n");
+  return numbers;
 }
 
 }  // namespace
@@ -65,8 +71,20 @@ std::string EscapeHtml(const std::string& text) {
 
 std::string HtmlTable(const std::vector<std::vector<std::string>>& rows) {
   if (rows.empty()) return "";
-  std::string html = absl::StrCat("<table><thead>", Row(rows.front(), "th"), "</thead><tbody>\n");
-  for (size_t i = 1; i < rows.size(); ++i) absl::StrAppend(&html, Row(rows[i], "td"));
+  const std::vector<bool> numbers = NumberColumns(rows);
+  std::string html = "<table><thead><tr>";
+  for (const std::string& cell : rows.front()) {
+    absl::StrAppend(&html, "<th>", EscapeHtml(cell), "</th>");
+  }
+  html += "</tr>\n</thead><tbody>\n";
+  for (size_t i = 1; i < rows.size(); ++i) {
+    html += "<tr>";
+    for (size_t j = 0; j < rows[i].size(); ++j) {
+      absl::StrAppend(&html, numbers[j] ? "<td class=\"number\">" : "<td>", EscapeHtml(rows[i][j]),
+                      "</td>");
+    }
+    html += "</tr>\n";
+  }
   return absl::StrCat(html, "</tbody></table>\n");
 }
 

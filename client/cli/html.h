@@ -9,8 +9,7 @@ namespace rondo {
 // For text and for attributes in double quotes. Control characters that XML forbids are left out.
 std::string EscapeHtml(const std::string& text);
 
-// The first row is the head. Cells are text, not HTML; those that look like numbers are aligned to
-// the right.
+// The first row is the head. Cells are text, not HTML; columns of numbers are aligned to the right.
 std::string HtmlTable(const std::vector<std::vector<std::string>>& rows);
 
 std::string HtmlSection(const std::string& title, const std::string& html);

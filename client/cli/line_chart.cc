@@ -26,6 +26,13 @@ struct Axis {
     low = std::min(low, value);
     high = std::max(high, value);
   }
+  // A span that the labels could not tell apart.
+  void Widen() {
+    const double size = std::max(std::abs(low), std::abs(high));
+    if (high - low > 1e-3 * size) return;
+    low -= 0.1 * size;
+    high += size == 0 ? 1 : 0.1 * size;
+  }
   double Place(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
@@ -48,6 +55,18 @@ std::string Polyline(const std::string& points, int colour) {
                          points);
 }
 
+// One point has no line.
+std::string Dot(const std::string& point, int colour) {
+  const size_t comma = point.find(',');
+  return absl::StrFormat("<circle cx=\"%s\" cy=\"%s\" r=\"2.5\" style=\"fill: var(--c%d)\"/>\n",
+                         point.substr(0, comma), point.substr(comma + 1), colour);
+}
+
+std::string Stretch(const std::string& points, int colour) {
+  if (points.empty()) return "";
+  return points.find(' ') == std::string::npos ? Dot(points, colour) : Polyline(points, colour);
+}
+
 // One polyline for each stretch without gaps.
 std::string SeriesSvg(const ChartSeries& series, int colour, const Axis& x, const Axis& y) {
   std::string svg, points;
@@ -55,15 +74,14 @@ std::string SeriesSvg(const ChartSeries& series, int colour, const Axis& x, cons
   for (size_t i = 0; i < series.points.size(); ++i) {
     const auto& point = series.points[i];
     if (!IsDrawn(point)) {
-      if (!points.empty()) absl::StrAppend(&svg, Polyline(points, colour));
+      absl::StrAppend(&svg, Stretch(points, colour));
       points.clear();
     } else if (i % stride == 0 || i + 1 == series.points.size()) {
       absl::StrAppendFormat(&points, "%s%.1f,%.1f", points.empty() ? "" : " ", x.Place(point.first),
                             y.Place(point.second));
     }
   }
-  if (!points.empty()) absl::StrAppend(&svg, Polyline(points, colour));
-  return svg;
+  return absl::StrCat(svg, Stretch(points, colour));
 }
 
 std::string AxesSvg(const LineChart& chart, const Axis& x, const Axis& y,
@@ -74,7 +92,7 @@ std::string AxesSvg(const LineChart& chart, const Axis& x, const Axis& y,
                     Text(kLeft - 6, y.Place(tick) + 4, "end", absl::StrFormat("%.4g", tick)));
   }
   for (const double tick : x_ticks) {
-    if (tick < x.low || tick > x.high) continue;
+    if (tick < x.low || tick > x.high || tick != std::floor(tick)) continue;
     absl::StrAppend(&svg, Line(x.Place(tick), kBottom, x.Place(tick), kBottom + 4),
                     Text(x.Place(tick), kBottom + 17, "middle", absl::StrFormat("%.6g", tick)));
   }
@@ -128,9 +146,10 @@ std::string ChartHtml(const LineChart& chart) {
   }
   if (x.low > x.high) return "";
   if (y.low > 0 && y.low < 0.6 * y.high) y.low = 0;
+  if (x.low == x.high) x.high = x.low + 1;
+  y.Widen();
   const std::vector<double> x_ticks = AxisTicks(x.low, x.high, 8);
   const std::vector<double> y_ticks = AxisTicks(y.low, y.high, 5);
-  if (x.low == x.high) x.high = x.low + 1;
   y.low = y_ticks.front();
   y.high = y_ticks.back();
   x.from = kLeft, x.to = kRight;

@@ -9,7 +9,8 @@ namespace rondo {
 
 struct ChartSeries {
   std::string name;
-  std::vector<std::pair<double, double>> points;  // (x, y) by rising x; others than finite are gaps
+  std::vector<std::pair<double, double>> points;  // (x, y) by rising x, which counts
+                                                  // something; others than finite are gaps
 };
 
 struct LineChart {

@@ -79,11 +79,16 @@ void ProgressDisplay::Show(const JobEvent& event) {
   if (columns_ > 0) return Redraw(lasting, event.time);
   if (!lasting.empty()) write_(absl::StrCat(lasting, "\n"));
   std::string line;
-  if (progress != nullptr) line = ProgressLine(*progress, event.time);
+  if (progress != nullptr && !IsTold(*progress)) line = ProgressLine(*progress, event.time);
   if (const auto* step = std::get_if<TrainingStep>(&event.body)) {
     line = TrainingProgress(*step, event.time);
   }
   if (!line.empty()) write_(absl::StrCat(line, "\n"));
+}
+
+bool ProgressDisplay::IsTold(const Progress& progress) const {
+  return job_.training.has_value() && progress.phase == Phase::kFinetune &&
+         progress.unit == "steps";
 }
 
 void ProgressDisplay::NoteProgress(const Progress& progress, absl::Time time) {
@@ -173,8 +178,10 @@ void ProgressDisplay::Redraw(const std::string& lasting, absl::Time now) {
   drawn_lines_ = 0;
   if (!IsFinal(job_.state)) {
     std::vector<std::string> lines = {HeadLine(now)};
-    const bool trains = job_.training.has_value() && !job_.training_result.has_value();
-    for (const auto& [rank, progress] : job_.progress) lines.push_back(RankLine(progress, now));
+    for (const auto& [rank, progress] : job_.progress) {
+      if (!IsTold(progress)) lines.push_back(RankLine(progress, now));
+    }
+    const bool trains = job_.training.has_value() && job_.training->step < job_.training->steps;
     if (trains) lines.push_back(TrainingLine(*job_.training));
     // A line that wraps would be two when the cursor goes up again.
     for (std::string& line : lines) {

@@ -37,6 +37,8 @@ class ProgressDisplay {
   // What stays on the screen for good; empty: nothing.
   std::string LastingLine(const JobEvent& event);
   std::string ProgressLine(const Progress& progress, absl::Time now);
+  // True where the line of the training, which is the same for all ranks, says more.
+  bool IsTold(const Progress& progress) const;
   // Plain form; empty where it is too soon.
   std::string TrainingProgress(const TrainingStep& step, absl::Time now);
   std::string TrainingLine(const TrainingStep& step) const;

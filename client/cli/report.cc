@@ -98,7 +98,7 @@ std::string Training(const ReportData& data) {
     const std::vector<TrainingStep> steps(next, end);
     next = end;
     absl::StrAppend(&html,
-                    ChartHtml({absl::StrCat("Loss a token, ", objective),
+                    ChartHtml({absl::StrCat("Loss, ", objective),
                                "step",
                                {Curve("loss", steps, &TrainingStep::loss),
                                 Curve("divergence", steps, &TrainingStep::divergence)}}),

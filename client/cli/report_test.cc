@@ -86,9 +86,10 @@ TEST(XmlCheckTest, FindsFaults) {
 
 TEST(HtmlTest, EscapesWhatWouldBeMarkup) {
   EXPECT_EQ(EscapeHtml("<a href=\"x\">&\x01 b\n"), "&lt;a href=&quot;x&quot;&gt;&amp; b\n");
-  EXPECT_EQ(HtmlTable({{"n"}, {"<b>"}, {"12 %"}}),
-            "<table><thead><tr><th>n</th></tr>\n</thead><tbody>\n<tr><td>&lt;b&gt;</td></tr>\n"
-            "<tr><td class=\"number\">12 %</td></tr>\n</tbody></table>\n");
+  EXPECT_EQ(HtmlTable({{"n", "x"}, {"<b>", "-"}, {"7", "12 %"}}),
+            "<table><thead><tr><th>n</th><th>x</th></tr>\n</thead><tbody>\n"
+            "<tr><td>&lt;b&gt;</td><td class=\"number\">-</td></tr>\n"
+            "<tr><td>7</td><td class=\"number\">12 %</td></tr>\n</tbody></table>\n");
 }
 
 TEST(LineChartTest, TicksAreRound) {
@@ -111,8 +112,10 @@ TEST(LineChartTest, GapsSplitALine) {
 }
 
 TEST(LineChartTest, OnePointIsDrawnToo) {
-  const std::string html = ChartHtml({"t", "x", {{"s", {{3, 7}}}}});
+  const std::string html = ChartHtml({"t", "x", {{"s", {{3, 0}}}}});
   EXPECT_EQ(FaultOf(html), "");
+  EXPECT_THAT(html, HasSubstr("<circle cx=\"64.0\" cy=\"216.0\""));
+  EXPECT_THAT(html, HasSubstr(">4</text>"));  // the next whole number
   EXPECT_THAT(html, Not(HasSubstr("nan")));
   EXPECT_THAT(html, Not(HasSubstr("inf")));
 }
@@ -170,8 +173,8 @@ TEST(ReportTest, HasAllThatWasMeasured) {
                                  "242.500",
                                  "57.400",
                                  "much worse",
-                                 "Loss a token, block",
-                                 "Loss a token, e2e",
+                                 "Loss, block",
+                                 "Loss, e2e",
                                  "Decided share of the weights, e2e",
                                  "Learning rate, e2e",
                                  "mlp.up_proj",

@@ -16,7 +16,7 @@ namespace rondo {
 
 // In a task's artifact_dir: what a later generation may go on from. Everything else in there goes
 // when a generation starts; this when the job has ended.
-inline constexpr char kResumeFolder[] = "resume";
+inline constexpr char kCheckpointFolder[] = "checkpoint";
 
 struct RankTask {
   JobId job;

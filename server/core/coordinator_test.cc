@@ -214,16 +214,16 @@ TEST_F(CoordinatorTest, WhatTrainingGoesOnFromOutlivesAGeneration) {
   const JobId job = Submit(1);
   const auto a = Attach("a");
   const std::string folder = a->link.started[0].artifact_dir;
-  std::filesystem::create_directories(folder + "/" + kResumeFolder);
+  std::filesystem::create_directories(folder + "/" + kCheckpointFolder);
   std::filesystem::create_directories(folder + "/dense");
   Finish(*a, job, 1, 0, absl::UnavailableError("lost"));
   ASSERT_EQ(Get(job).generation, 2);
-  EXPECT_TRUE(std::filesystem::exists(folder + "/" + kResumeFolder));
+  EXPECT_TRUE(std::filesystem::exists(folder + "/" + kCheckpointFolder));
   EXPECT_FALSE(std::filesystem::exists(folder + "/dense"));
   Report(*a, job, 2, 0, Published());
   Finish(*a, job, 2, 0);
   ASSERT_EQ(StateOf(job), JobState::kSucceeded);
-  EXPECT_FALSE(std::filesystem::exists(folder + "/" + kResumeFolder));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/" + kCheckpointFolder));
 }
 
 TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {

@@ -29,7 +29,7 @@ void RemoveTreeOrLog(const std::string& dir) {
 absl::Status RemoveUnfinished(const std::string& artifact_dir) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(artifact_dir, error)) {
-    if (entry.path().filename() == kResumeFolder) continue;
+    if (entry.path().filename() == kCheckpointFolder) continue;
     RETURN_IF_ERROR(RemoveTree(entry.path().string()));
   }
   return absl::OkStatus();
@@ -204,7 +204,7 @@ void Scheduler::Settle(JobRecord* record) {
   }
   // A failure of the store is remembered there and seen by everybody who writes.
   if (verdict.ok()) {
-    RemoveTreeOrLog(JoinPath(ArtifactDir(job.id), kResumeFolder));
+    RemoveTreeOrLog(JoinPath(ArtifactDir(job.id), kCheckpointFolder));
     jobs_->Record(record, StateChanged{JobState::kSucceeded}).IgnoreError();
   } else if (IsRetryable(verdict) && record->retries < kMaxRetries) {
     ++record->retries;
