@@ -27,6 +27,5 @@ if("worker" IN_LIST RONDO_PARTS)
   add_library(rondo_faiss INTERFACE)
   target_include_directories(rondo_faiss SYSTEM INTERFACE ${RONDO_FAISS_INCLUDE_DIR})
   target_link_libraries(rondo_faiss INTERFACE
-    ${RONDO_FAISS_LIBRARY} ${RONDO_TORCH_DIR}/lib/libgomp.so.1 ${RONDO_LAPACK_LIBRARY}
-    ${RONDO_BLAS_LIBRARY})
+    ${RONDO_FAISS_LIBRARY} rondo_torch ${RONDO_LAPACK_LIBRARY} ${RONDO_BLAS_LIBRARY})
 endif()

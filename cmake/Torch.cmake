@@ -12,12 +12,14 @@ add_library(rondo_torch INTERFACE)
 target_include_directories(rondo_torch SYSTEM INTERFACE
   ${RONDO_TORCH_DIR}/include ${RONDO_TORCH_DIR}/include/torch/csrc/api/include)
 target_compile_definitions(rondo_torch INTERFACE USE_C10D_GLOO USE_DISTRIBUTED)
+# at::parallel_for is a plain loop where it is compiled without OpenMP.
+target_compile_options(rondo_torch INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fopenmp>)
 target_link_directories(rondo_torch INTERFACE ${RONDO_TORCH_DIR}/lib)
 target_link_options(rondo_torch INTERFACE
   -Wl,--allow-shlib-undefined -Wl,-rpath,${RONDO_TORCH_DIR}/lib
   # Before all other libraries: torch's own OpenMP and BLAS serve the whole process.
   LINKER:--push-state,--no-as-needed ${RONDO_TORCH_DIR}/lib/libtorch_cpu.so LINKER:--pop-state)
-target_link_libraries(rondo_torch INTERFACE torch_cpu c10)
+target_link_libraries(rondo_torch INTERFACE torch_cpu c10 ${RONDO_TORCH_DIR}/lib/libgomp.so.1)
 if(RONDO_CUDA)
   target_compile_definitions(rondo_torch INTERFACE USE_C10D_NCCL RONDO_WITH_CUDA)
   target_link_libraries(rondo_torch INTERFACE

@@ -49,12 +49,14 @@ absl::Status Scheduler::Recover() {
   return absl::OkStatus();
 }
 
-// Folders that a crash kept from being removed. Those of jobs that this store does not know stay.
+// Folders that a crash kept from being removed. Those of jobs that this store does not know stay;
+// StartGang clears those of jobs that go on.
 void Scheduler::RemoveLeftovers() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(artifact_root_, error)) {
     const JobRecord* record = jobs_->Find(JobId(entry.path().filename().string()));
-    const bool kept = record == nullptr || record->job.state == JobState::kSucceeded;
+    const bool kept = record == nullptr || !IsFinal(record->job.state) ||
+                      record->job.state == JobState::kSucceeded;
     if (!kept) RemoveTreeOrLog(entry.path().string());
   }
 }

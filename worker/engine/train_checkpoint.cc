@@ -13,7 +13,7 @@ namespace rondo {
 namespace {
 
 std::string CheckpointDir(const RankContext& ctx) {
-  return JoinPath(ctx.task->artifact_dir, "checkpoint");
+  return JoinPath(ctx.task->artifact_dir, kCheckpointFolder);
 }
 
 // The folder is the job's own, so the job says what its files are.
