@@ -3,10 +3,6 @@
 //
 //   rondo_job_bench --model DIR --calibration FILE [--samples 32 --seq-len 512 --bits 4
 //                   --propagate quantized --dtype float32,bfloat16 --threads 1]
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -20,28 +16,19 @@
 
 #include "common/base/clock.h"
 #include "common/format/checkpoint.h"
+#include "tests/bench/measure.h"
 #include "worker/engine/flop.h"
 #include "worker/engine/rank.h"
 
 namespace rondo {
 namespace {
 
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // FLOP/s of a [2048, 2048] product: the best of eight, after one that warms up.
 double MatrixRate(at::ScalarType dtype) {
   constexpr int64_t kSize = 2048;
   const at::Tensor a = at::rand({kSize, kSize}).to(dtype);
   const at::Tensor b = at::rand({kSize, kSize}).to(dtype);
-  double best = 1e30;
-  for (int i = 0; i < 9; ++i) {
-    const double start = Now();
-    const at::Tensor c = at::mm(a, b.t());
-    if (i > 0) best = std::min(best, Now() - start);
-  }
-  return 2.0 * kSize * kSize * kSize / best;
+  return 2.0 * kSize * kSize * kSize / BestOf(8, [&] { at::mm(a, b.t()); });
 }
 
 struct Times {
@@ -139,10 +126,8 @@ int Bench(Arguments arguments) {
     }
     Report(task, times, bound);
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
   std::printf("peak memory of the process: %.0f MiB\n",
-              static_cast<double>(usage.ru_maxrss) / 1024);
+              static_cast<double>(PeakBytes()) / (1 << 20));
   return 0;
 }
 
