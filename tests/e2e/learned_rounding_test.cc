@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/cli_runner.h"
 #include "tests/e2e/same_tensors.h"
@@ -23,7 +24,8 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
-Arguments Command(const std::string& model, const std::string& out, const Arguments& more) {
+Arguments Command(const std::string& model, const std::string& out, const Arguments& more,
+                  const std::string& samples = "16", const std::string& seq_len = "128") {
   Arguments argv = {"rondo",
                     "quantize",
                     "--json",
@@ -37,9 +39,9 @@ Arguments Command(const std::string& model, const std::string& out, const Argume
                     "--calibration",
                     kCalibrationText,
                     "--samples",
-                    "16",
+                    samples,
                     "--seq-len",
-                    "128",
+                    seq_len,
                     "--threads",
                     "1",
                     "--export",
@@ -86,9 +88,10 @@ TEST_P(Improves, OnItsStart) {
   ScopedDir dir;
   const CommandResult result =
       RunCommand(Command("tests/data/models/" + model, dir / "out",
-                         {"--method", "vqround", "--init", init, "--steps", "60", "--seq-len",
-                          "256", "--samples", "60", "--eval", kHeldoutText, "--eval-seq-len", "256",
-                          "--eval-windows", "60", "--no-eval-original"}));
+                         {"--method", "vqround", "--init", init, "--steps", "60", "--eval",
+                          absl::StrCat("heldout=", kHeldoutText), "--eval-seq-len", "256",
+                          "--eval-windows", "60", "--no-eval-original"},
+                         "60", "256"));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const nlohmann::json job = LastLine(result.out);
   EXPECT_LT(Perplexity(job, false), 0.99 * Perplexity(job, true));
