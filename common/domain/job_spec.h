@@ -112,7 +112,7 @@ struct TrainingSettings {
   int64_t top_k = 0;    // logits of the teacher that are kept; 0: its hidden states, exact
   double learning_rate = 2e-2;
   double warmup = 0;  // share of the steps over which the learning rate rises
-  LearningRateSchedule schedule = LearningRateSchedule::kConstant;
+  LearningRateSchedule schedule = LearningRateSchedule::kCosine;
   double round_weight = 0.01;  // of the regulariser, which only the soft forward has
   double beta_start = 20;
   double beta_end = 2;

@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--learning-rate", type=float, default=0.02)
-    parser.add_argument("--schedule", default="constant")
+    parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     jobs = [(name, tiny(name), -1, -1) for name in TINY] if options.tiny else []

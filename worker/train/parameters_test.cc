@@ -31,6 +31,7 @@ TEST(ScheduleTest, LearningRates) {
   s.steps = 100;
   s.learning_rate = 1;
   s.warmup = 0.1;
+  s.schedule = LearningRateSchedule::kConstant;
   EXPECT_DOUBLE_EQ(LearningRateAt(s, 0), 0.1);
   EXPECT_DOUBLE_EQ(LearningRateAt(s, 9), 1);
   EXPECT_DOUBLE_EQ(LearningRateAt(s, 99), 1);
