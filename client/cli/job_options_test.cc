@@ -157,7 +157,7 @@ TEST(JobOptions, EveryOptionOfLearnedRoundingArrives) {
                                                         "--warmup",
                                                         "0.25",
                                                         "--schedule",
-                                                        "cosine",
+                                                        "linear",
                                                         "--forward",
                                                         "soft-then-straight-through",
                                                         "--straight-through-share",
@@ -202,7 +202,7 @@ TEST(JobOptions, EveryOptionOfLearnedRoundingArrives) {
   EXPECT_EQ(training.batch, 4);
   EXPECT_EQ(training.learning_rate, 0.5);
   EXPECT_EQ(training.warmup, 0.25);
-  EXPECT_EQ(training.schedule, LearningRateSchedule::kCosine);
+  EXPECT_EQ(training.schedule, LearningRateSchedule::kLinear);
   EXPECT_EQ(training.forward, RoundingForward::kSoftThenStraightThrough);
   EXPECT_EQ(training.straight_through_share, 0.125);
   EXPECT_EQ(training.objective, Objective::kBlockThenEndToEnd);

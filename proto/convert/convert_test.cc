@@ -43,7 +43,7 @@ LearnedRoundingSettings Learned() {
   training.top_k = 64;
   training.learning_rate = 0;
   training.warmup = 0.25;
-  training.schedule = LearningRateSchedule::kCosine;
+  training.schedule = LearningRateSchedule::kLinear;
   training.round_weight = 0;
   training.beta_start = 0;
   training.beta_end = 1;
