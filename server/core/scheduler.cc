@@ -49,15 +49,18 @@ absl::Status Scheduler::Recover() {
   return absl::OkStatus();
 }
 
-// Folders that a crash kept from being removed. Those of jobs that this store does not know stay;
-// StartGang clears those of jobs that go on.
+// What a crash kept from being removed. Folders of jobs that this store does not know stay.
 void Scheduler::RemoveLeftovers() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(artifact_root_, error)) {
     const JobRecord* record = jobs_->Find(JobId(entry.path().filename().string()));
-    const bool kept = record == nullptr || !IsFinal(record->job.state) ||
-                      record->job.state == JobState::kSucceeded;
-    if (!kept) RemoveTreeOrLog(entry.path().string());
+    if (record == nullptr || record->job.state == JobState::kSucceeded) continue;
+    const std::string dir = entry.path().string();
+    if (IsFinal(record->job.state)) {
+      RemoveTreeOrLog(dir);
+    } else if (RemoveUnfinished(dir).ok()) {
+      std::filesystem::remove(dir, error);  // unless a checkpoint is left in it
+    }
   }
 }
 
