@@ -10,6 +10,9 @@ namespace {
 constexpr int64_t kFloatBytes = 4;
 // Of a trained number: value, gradient, and the two moments of Adam.
 constexpr int64_t kTrainedBytes = 4 * kFloatBytes;
+// What variables hold besides: the gradient's sum; a codebook also h and what its forward takes.
+constexpr int64_t kDenseBytes = kTrainedBytes + kFloatBytes;
+constexpr int64_t kCodebookBytes = kTrainedBytes + 3 * kFloatBytes;
 constexpr int64_t kCodeBytes = 2;
 constexpr int64_t kChunkTokens = 256;  // whose logits are formed at once (worker/train/head_loss.h)
 
@@ -87,24 +90,27 @@ struct VariableBytes {
         break;
       case CodebookScope::kModel: rows = Rows(codebook, weights); break;
     }
-    return weights / codebook.dim * kCodeBytes + rows * codebook.dim * kTrainedBytes;
+    return weights / codebook.dim * kCodeBytes + rows * codebook.dim * kCodebookBytes;
   }
   int64_t operator()(const DenseSettings&) const {
-    return layers * layout.LinearWeightsPerLayer() * kTrainedBytes;
+    return layers * layout.LinearWeightsPerLayer() * kDenseBytes;
   }
-  // The starting variables, and two factors a linear.
+  // The starting variables, their gradient's sum, and two factors a linear.
   int64_t operator()(const LowRankSettings& low_rank) const {
     int64_t factors = 0;
     for (const LinearLayout& linear : layout.linears) {
       factors += low_rank.rank * (linear.out + linear.in);
     }
-    return layers * (layout.LinearWeightsPerLayer() * kFloatBytes + factors * kTrainedBytes);
+    return layers * (layout.LinearWeightsPerLayer() * 2 * kFloatBytes + factors * kTrainedBytes);
   }
 
-  // Of a codebook that so many weights share (see CodebookSettings::max_share).
+  // Of a codebook that so many weights share, as CodebookRows() of worker/algo/clustering.h.
   static int64_t Rows(const CodebookSettings& codebook, int64_t weights) {
     const double most = codebook.max_share * static_cast<double>(weights / codebook.dim);
-    return std::clamp<int64_t>(static_cast<int64_t>(most), 1, codebook.codes);
+    const bool patterns = codebook.clustering == Clustering::kSignPreserving;
+    const int64_t least =
+        patterns ? std::min(int64_t{1} << codebook.dim, weights / codebook.dim) : 1;
+    return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
   }
 };
 

@@ -55,7 +55,7 @@ TEST(StageMemoryTest, TrainingIsTheSumOfItsParts) {
   const TrainingMemory first = TrainingMemoryOf(learned, spec, SmallFacts(), TwoStages(), 0);
   constexpr int64_t kWeights = 2 * 2 * 48 * 16;  // two layers
   EXPECT_EQ(first.base, kWeights);
-  EXPECT_EQ(first.variables, kWeights / 8 * 2 + 4 * 10 * 8 * 16);  // four codebooks of 10 rows
+  EXPECT_EQ(first.variables, kWeights / 8 * 2 + 4 * 10 * 8 * 28);  // four codebooks of 10 rows
   EXPECT_EQ(first.grids, 2 * (48 + 16 * 3) * 8);
   EXPECT_EQ(first.other, (2 * 16 + 100 * 16) * 4);
   EXPECT_EQ(first.saved_inputs, 2 * 2 * kSeqLen * 16 * 4);  // two windows are under way
@@ -79,16 +79,19 @@ TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
   constexpr int64_t kWeights = 2 * 2 * 48 * 16;
   constexpr int64_t kPointers = kWeights / 8 * 2;
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kLayer};
-  EXPECT_EQ(variables(), kPointers + 2 * 10 * 8 * 16);
+  EXPECT_EQ(variables(), kPointers + 2 * 10 * 8 * 28);
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kModel};
-  EXPECT_EQ(variables(), kPointers + 10 * 8 * 16);
+  EXPECT_EQ(variables(), kPointers + 10 * 8 * 28);
   // 96 blocks a linear, and a codebook of at most an eighth of their weights.
+  Learned(spec).parameters = CodebookSettings{.codes = 4096, .clustering = Clustering::kL2};
+  EXPECT_EQ(variables(), kPointers + 4 * 12 * 8 * 28);
+  // A row for each pattern of signs, but no more than blocks.
   Learned(spec).parameters = CodebookSettings{.codes = 4096};
-  EXPECT_EQ(variables(), kPointers + 4 * 12 * 8 * 16);
+  EXPECT_EQ(variables(), kPointers + 4 * 96 * 8 * 28);
   Learned(spec).parameters = DenseSettings{};
-  EXPECT_EQ(variables(), kWeights * 16);
+  EXPECT_EQ(variables(), kWeights * 20);
   Learned(spec).parameters = LowRankSettings{5};
-  EXPECT_EQ(variables(), kWeights * 4 + 4 * 5 * (48 + 16) * 16);
+  EXPECT_EQ(variables(), kWeights * 8 + 4 * 5 * (48 + 16) * 16);
 }
 
 TEST(StageMemoryTest, TakesThePeakOfAllPhases) {
