@@ -223,7 +223,7 @@ absl::Status RondoClient::Watch(const JobId& id, int64_t after, const EventCallb
   Outage outage;
   while (true) {
     bool stopped = false;
-    const absl::Status end = impl_->WatchOnce(id, on_event, &after, &outage, &stopped);
+    absl::Status end = impl_->WatchOnce(id, on_event, &after, &outage, &stopped);
     if (end.ok() || !outage.Retry(end)) return end;
   }
 }
@@ -247,7 +247,7 @@ absl::Status RondoClient::Download(const JobId& id, ExportFormat format, const s
   ArtifactInfo info;
   Outage outage;
   while (true) {
-    const absl::Status end = impl_->DownloadOnce(identity, &file, &info, &outage);
+    absl::Status end = impl_->DownloadOnce(identity, &file, &info, &outage);
     if (end.ok()) return file.Finish(info);
     if (absl::IsOutOfRange(end) && file.bytes() > 0) {
       RETURN_IF_ERROR(file.Clear());  // a leftover of another artifact

@@ -22,7 +22,7 @@ class AdmissionTest : public testing::Test {
  protected:
   // The tiny model as a teacher, with another text for one of its files.
   std::string Teacher(const std::string& file, const std::string& contents) {
-    const std::string path = dir_ + "/teacher";
+    std::string path = dir_ + "/teacher";
     std::filesystem::remove_all(path);
     std::filesystem::copy(kTinyModel, path);
     if (!file.empty()) std::ofstream(path + "/" + file) << contents;

@@ -106,10 +106,10 @@ struct VariableBytes {
 
   // Of a codebook that so many weights share, as CodebookRows() of worker/algo/clustering.h.
   static int64_t Rows(const CodebookSettings& codebook, int64_t weights) {
-    const double most = codebook.max_share * static_cast<double>(weights / codebook.dim);
+    const int64_t blocks = weights / codebook.dim;
+    const double most = codebook.max_share * static_cast<double>(blocks);
     const bool patterns = codebook.clustering == Clustering::kSignPreserving;
-    const int64_t least =
-        patterns ? std::min(int64_t{1} << codebook.dim, weights / codebook.dim) : 1;
+    const int64_t least = patterns ? std::min(int64_t{1} << codebook.dim, blocks) : 1;
     return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
   }
 };

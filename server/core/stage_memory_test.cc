@@ -53,22 +53,25 @@ TEST(StageMemoryTest, TrainingIsTheSumOfItsParts) {
   const JobSpec spec = Spec();
   const auto& learned = std::get<LearnedRoundingSettings>(spec.method);
   const TrainingMemory first = TrainingMemoryOf(learned, spec, SmallFacts(), TwoStages(), 0);
-  constexpr int64_t kWeights = 2 * 2 * 48 * 16;  // two layers
+  constexpr int64_t kWeights = int64_t{2} * 2 * 48 * 16;  // two layers
   EXPECT_EQ(first.base, kWeights);
-  EXPECT_EQ(first.variables, kWeights / 8 * 2 + 4 * 10 * 8 * 28);  // four codebooks of 10 rows
-  EXPECT_EQ(first.grids, 2 * (48 + 16 * 3) * 8);
-  EXPECT_EQ(first.other, (2 * 16 + 100 * 16) * 4);
-  EXPECT_EQ(first.saved_inputs, 2 * 2 * kSeqLen * 16 * 4);  // two windows are under way
-  EXPECT_EQ(first.layer_graph, 4 * (kSeqLen * (12 * 16 + 8 * 48) + 2 * 2 * kSeqLen * kSeqLen));
-  EXPECT_EQ(first.weights, 2 * 2 * 48 * 16 * 2);
+  EXPECT_EQ(first.variables,
+            kWeights / 8 * 2 + int64_t{4} * 10 * 8 * 28);  // four codebooks of 10 rows
+  EXPECT_EQ(first.grids, int64_t{2} * (48 + 16 * 3) * 8);
+  EXPECT_EQ(first.other, int64_t{2 * 16 + 100 * 16} * 4);
+  EXPECT_EQ(first.saved_inputs, int64_t{2} * 2 * kSeqLen * 16 * 4);  // two windows are under way
+  EXPECT_EQ(first.layer_graph,
+            4 * (kSeqLen * int64_t{12 * 16 + 8 * 48} + 2 * 2 * kSeqLen * kSeqLen));
+  EXPECT_EQ(first.weights, int64_t{2} * 2 * 48 * 16 * 2);
   EXPECT_EQ(first.divergence, 0);
   EXPECT_EQ(first.Total(), first.base + first.variables + first.grids + first.other +
                                first.saved_inputs + first.layer_graph + first.weights);
 
   const TrainingMemory last = TrainingMemoryOf(learned, spec, SmallFacts(), TwoStages(), 1);
-  EXPECT_EQ(last.other, 2 * 16 * 4 + (16 + 100 * 16) * (4 + 2));  // the tied head, twice
-  EXPECT_EQ(last.saved_inputs, 2 * kSeqLen * 16 * 4);
-  EXPECT_EQ(last.divergence, 3 * 256 * 100 * 4);
+  EXPECT_EQ(last.other,
+            int64_t{2} * 16 * 4 + int64_t{16 + 100 * 16} * (4 + 2));  // the tied head, twice
+  EXPECT_EQ(last.saved_inputs, int64_t{2} * kSeqLen * 16 * 4);
+  EXPECT_EQ(last.divergence, int64_t{3} * 256 * 100 * 4);
 }
 
 TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
@@ -76,22 +79,22 @@ TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
   const auto variables = [&] {
     return TrainingMemoryOf(Learned(spec), spec, SmallFacts(), TwoStages(), 0).variables;
   };
-  constexpr int64_t kWeights = 2 * 2 * 48 * 16;
+  constexpr int64_t kWeights = int64_t{2} * 2 * 48 * 16;
   constexpr int64_t kPointers = kWeights / 8 * 2;
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kLayer};
-  EXPECT_EQ(variables(), kPointers + 2 * 10 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{2} * 10 * 8 * 28);
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kModel};
-  EXPECT_EQ(variables(), kPointers + 10 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{10} * 8 * 28);
   // 96 blocks a linear, and a codebook of at most an eighth of their weights.
   Learned(spec).parameters = CodebookSettings{.codes = 4096, .clustering = Clustering::kL2};
-  EXPECT_EQ(variables(), kPointers + 4 * 12 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{4} * 12 * 8 * 28);
   // A row for each pattern of signs, but no more than blocks.
   Learned(spec).parameters = CodebookSettings{.codes = 4096};
-  EXPECT_EQ(variables(), kPointers + 4 * 96 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{4} * 96 * 8 * 28);
   Learned(spec).parameters = DenseSettings{};
   EXPECT_EQ(variables(), kWeights * 20);
   Learned(spec).parameters = LowRankSettings{5};
-  EXPECT_EQ(variables(), kWeights * 8 + 4 * 5 * (48 + 16) * 16);
+  EXPECT_EQ(variables(), kWeights * 8 + int64_t{4} * 5 * (48 + 16) * 16);
 }
 
 TEST(StageMemoryTest, TakesThePeakOfAllPhases) {
