@@ -1,5 +1,6 @@
 #include "worker/engine/learn_rounding.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -34,6 +35,9 @@ const TrainingSettings& Settings(const RankContext& ctx) {
 at::ScalarType ProductType(const RankContext& ctx) {
   return ctx.task->plan.training_dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
+
+// The heap keeps what a phase has freed (rank_main.cc); the next one needs blocks of other sizes.
+void GiveBackFreedMemory() { malloc_trim(0); }
 
 // A stage whose linears multiply by what is trained.
 struct Student {
@@ -128,6 +132,7 @@ double TrainFlop(const RankContext& ctx, int64_t tokens) {
 absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,
                       const std::vector<SolvedLayer>& start, RoundedLayers* layers) {
   ASSIGN_OR_RETURN(const Teacher teacher, PrepareTeacher(ctx, tokens));
+  GiveBackFreedMemory();
   const double begin = ctx.reporter->Seconds();
   ASSIGN_OR_RETURN(const Student student, MakeStudent(ctx, *layers));
   ASSIGN_OR_RETURN(const std::unique_ptr<TokenLoss> loss, MakeLoss(ctx, teacher, tokens));
@@ -155,7 +160,9 @@ absl::StatusOr<RoundedLayers> TrainRounding(const RankContext& ctx, const at::Te
   // The steps go through the windows in turn, so later ones may not be reached.
   const int64_t used = std::min(calibration.size(0), settings.steps * settings.batch);
   const at::Tensor tokens = calibration.narrow(0, 0, used).clone();
+  GiveBackFreedMemory();
   ASSIGN_OR_RETURN(RoundedLayers layers, StartRounding(ctx, start));
+  GiveBackFreedMemory();
   if (settings.objective != Objective::kEndToEnd) {
     RETURN_IF_ERROR(TrainBlocks(ctx, tokens, &layers));
   }

@@ -62,7 +62,8 @@ absl::StatusOr<ClusterReport> ShareCodebook(const CodebookSettings& settings, ui
   options.iterations = settings.iterations;
   options.tolerance = settings.tolerance;
   options.seed = seed;
-  const at::Tensor all = blocks.size() == 1 ? blocks.front() : at::cat(blocks);
+  // FAISS works on the host.
+  const at::Tensor all = (blocks.size() == 1 ? blocks.front() : at::cat(blocks)).cpu();
   blocks.clear();
   ASSIGN_OR_RETURN(const Clusters clusters, ClusterBlocks(all, options));
   ClusterReport report;

@@ -10,7 +10,7 @@
 namespace rondo {
 namespace {
 
-constexpr int64_t kReports = 200;  // at most, of one training
+constexpr int64_t kReports = 100;  // at most, of one training
 
 // Every `replicas`-th window of the step's batch.
 std::vector<int64_t> StepWindows(const RankContext& ctx, const TrainingSettings& settings,

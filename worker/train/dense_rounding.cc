@@ -70,14 +70,14 @@ class LowRankAlpha final : public PerWeight {
   LowRankAlpha(const at::Tensor& alpha, int64_t rank, uint64_t seed)
       : PerWeight(alpha), alpha0_(alpha.clone()) {
     parameters_.emplace_back(at::zeros({alpha.size(0), rank}, alpha.options()));
-    at::Tensor a = at::empty({rank, alpha.size(1)}, alpha.options());
+    at::Tensor a = at::empty({rank, alpha.size(1)}, at::kFloat);
     SplitMix64 random(seed);
     const double bound = std::sqrt(3.0 / static_cast<double>(rank));  // variance 1 / rank
     auto* data = a.data_ptr<float>();
     for (int64_t i = 0; i < a.numel(); ++i) {
       data[i] = static_cast<float>(bound * (2 * random.Uniform() - 1));
     }
-    parameters_.emplace_back(std::move(a));
+    parameters_.emplace_back(a.to(alpha.device()));
   }
   at::Tensor Alpha() const override {
     return at::addmm(alpha0_, parameters_[0].value, parameters_[1].value);

@@ -4,43 +4,17 @@
 #include <utility>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "kernels/api/backend.h"
 #include "worker/model/catch_torch.h"
+#include "worker/train/train_kernels.h"
 
 namespace rondo {
 namespace {
 
 // Tokens whose logits exist at one time.
 constexpr int64_t kChunk = 256;
-
-template <typename T, typename Scalar>
-kernels::Matrix<T> Rows(const at::Tensor& m, int64_t begin, int64_t count) {
-  const int64_t cols = m.size(1);
-  return {reinterpret_cast<T*>(m.data_ptr<Scalar>()) + begin * cols, count, cols, cols};
-}
-
-// Overwrites `student` by the gradient; returns the sum of the rows' losses.
-double DistillRows(const at::Tensor& teacher, const at::Tensor& student, double temperature) {
-  const int64_t rows = student.size(0);
-  const at::Tensor losses = at::empty({rows}, at::kDouble);
-  at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
-    double* loss = losses.data_ptr<double>() + begin;
-    const auto t = static_cast<float>(temperature);
-    if (student.scalar_type() == at::kBFloat16) {
-      kernels::Cpu().distill_bf16(Rows<const uint16_t, at::BFloat16>(teacher, begin, end - begin),
-                                  Rows<uint16_t, at::BFloat16>(student, begin, end - begin), t,
-                                  loss);
-    } else {
-      kernels::Cpu().distill(Rows<const float, float>(teacher, begin, end - begin),
-                             Rows<float, float>(student, begin, end - begin), t, loss);
-    }
-  });
-  return losses.sum().item<double>();
-}
 
 class HiddenStateLoss final : public TokenLoss {
  public:
@@ -49,7 +23,7 @@ class HiddenStateLoss final : public TokenLoss {
 
   absl::StatusOr<double> Apply(int64_t window, int64_t first, at::Tensor* logits) override {
     const at::Tensor hidden = cache_->Window(window).narrow(0, first, logits->size(0));
-    return DistillRows(at::linear(hidden.to(head_.scalar_type()), head_), *logits, temperature_);
+    return DistillRows(at::linear(hidden.to(head_.options()), head_), *logits, temperature_);
   }
 
  private:
@@ -66,8 +40,10 @@ class TopKLoss final : public TokenLoss {
   absl::StatusOr<double> Apply(int64_t window, int64_t first, at::Tensor* logits) override {
     const int64_t count = logits->size(0);
     const TopK all = cache_->TopKOf(window);
-    const TopK rows = {all.ids.narrow(0, first, count), all.log_prob.narrow(0, first, count),
-                       all.tail.narrow(0, first, count)};
+    const auto part = [&](const at::Tensor& t) {
+      return t.narrow(0, first, count).to(logits->device());
+    };
+    const TopK rows = {part(all.ids), part(all.log_prob), part(all.tail)};
     at::Tensor gradient;
     const double loss = TopKDivergence(*logits, rows, temperature_, &gradient);
     logits->copy_(gradient);
