@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -129,9 +130,9 @@ std::vector<double> AxisTicks(double low, double high, int count) {
     }
   }
   std::vector<double> ticks;
-  const double first = std::floor(low / step);
-  const double last = std::max(std::ceil(high / step), first + 1);
-  for (double i = first; i <= last; ++i) ticks.push_back(i * step);
+  const auto first = static_cast<int64_t>(std::floor(low / step));
+  const auto last = std::max(static_cast<int64_t>(std::ceil(high / step)), first + 1);
+  for (int64_t i = first; i <= last; ++i) ticks.push_back(static_cast<double>(i) * step);
   return ticks;
 }
 

@@ -25,8 +25,8 @@ def tiny(name):
 
 
 def smollm2(folder):
-    return ["--model", folder, "--calibration", "tests/data/smollm2/calib_valid_32x512.npy",
-            "--samples", "32", "--seq-len", "512", "--eval",
+    return ["--model", folder, "--calibration", "tests/data/smollm2/train_valid_128x512.npy",
+            "--samples", "128", "--seq-len", "512", "--eval",
             "text=tests/data/smollm2/ppl_test_40x512.npy", "--eval-seq-len", "512"]
 
 
