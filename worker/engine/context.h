@@ -39,6 +39,16 @@ struct RankContext {
   bool last() const { return stage_index() + 1 == static_cast<int>(stages.size()); }
 };
 
+// REQUIRES: IsLearned(ctx.spec().method).
+inline const LearnedRoundingSettings& LearnedSettings(const RankContext& ctx) {
+  return std::get<LearnedRoundingSettings>(ctx.spec().method);
+}
+
+// Of the inputs of matrix products while training; their sums are float32.
+inline at::ScalarType ProductType(const RankContext& ctx) {
+  return ctx.task->plan.training_dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
 // "model.layers.3"
 inline std::string LayerName(const RankContext& ctx, int64_t local_layer) {
   return absl::StrCat(ctx.layout.layer_prefix, ctx.stage().first_layer + local_layer);

@@ -28,14 +28,6 @@ using RoundedLayers = std::vector<RoundedLayer>;
 // Windows that the soft and the hard model are compared on.
 constexpr int64_t kProbeWindows = 4;
 
-const TrainingSettings& Settings(const RankContext& ctx) {
-  return std::get<LearnedRoundingSettings>(ctx.spec().method).training;
-}
-
-at::ScalarType ProductType(const RankContext& ctx) {
-  return ctx.task->plan.training_dtype == DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
-}
-
 // The heap keeps what a phase has freed (rank_main.cc); the next one needs blocks of other sizes.
 void GiveBackFreedMemory() { malloc_trim(0); }
 
@@ -67,7 +59,7 @@ absl::StatusOr<Student> MakeStudent(const RankContext& ctx, const RoundedLayers&
 absl::StatusOr<std::unique_ptr<TokenLoss>> MakeLoss(const RankContext& ctx, const Teacher& teacher,
                                                     const at::Tensor& tokens) {
   if (!ctx.last()) return nullptr;
-  const TrainingSettings& settings = Settings(ctx);
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
   if (settings.loss == TrainingLoss::kLanguageModel) return LanguageModel(tokens);
   if (settings.top_k > 0) return DistillTopK(teacher.cache.get(), settings.temperature);
   return DistillHiddenStates(teacher.cache.get(), teacher.head, settings.temperature);
@@ -137,7 +129,7 @@ absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,
   ASSIGN_OR_RETURN(const Student student, MakeStudent(ctx, *layers));
   ASSIGN_OR_RETURN(const std::unique_ptr<TokenLoss> loss, MakeLoss(ctx, teacher, tokens));
   TrainPipeline pipeline(ctx, *student.stage, tokens, student.head, loss.get());
-  Training training{Settings(ctx), layers, 0};
+  Training training{LearnedSettings(ctx).training, layers, 0};
   RETURN_IF_ERROR(RestoreTraining(ctx, &training));
   const int64_t first_step = training.step;
   RETURN_IF_ERROR(TrainEndToEnd(ctx, tokens.size(0), tokens.size(1), &pipeline, &training,
@@ -156,7 +148,7 @@ absl::StatusOr<RoundedLayers> TrainRounding(const RankContext& ctx, const at::Te
   // Tensors that are made in inference mode cannot take part in a backward pass.
   const c10::InferenceMode normal(false);
   const at::NoGradGuard no_grad;
-  const TrainingSettings& settings = Settings(ctx);
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
   // The steps go through the windows in turn, so later ones may not be reached.
   const int64_t used = std::min(calibration.size(0), settings.steps * settings.batch);
   const at::Tensor tokens = calibration.narrow(0, 0, used).clone();

@@ -12,10 +12,6 @@ namespace {
 
 using Starts = std::vector<RoundingVariables>;
 
-const LearnedRoundingSettings& Settings(const RankContext& ctx) {
-  return std::get<LearnedRoundingSettings>(ctx.spec().method);
-}
-
 // A stream of its own for everything that is drawn.
 uint64_t SeedOf(const RankContext& ctx, int64_t layer, size_t linear) {
   SplitMix64 mix(ctx.spec().calibration.seed ^ (static_cast<uint64_t>(layer) << 16) ^ linear);
@@ -24,7 +20,7 @@ uint64_t SeedOf(const RankContext& ctx, int64_t layer, size_t linear) {
 
 absl::StatusOr<RoundingVariables> StartOne(const RankContext& ctx, const at::Tensor& weight,
                                            const SolvedLayer& solved, size_t linear) {
-  if (Settings(ctx).start == RoundingStart::kNearest) {
+  if (LearnedSettings(ctx).start == RoundingStart::kNearest) {
     return NearestStart(weight, solved.linears[linear]);
   }
   const bool gptq = !solved.targets.empty();
@@ -132,7 +128,7 @@ absl::StatusOr<std::vector<RoundedLayer>> ClusterModel(const RankContext& ctx,
 absl::StatusOr<RoundedLayer> StartOneLayer(const RankContext& ctx, int64_t local_layer,
                                            const SolvedLayer& solved) {
   ASSIGN_OR_RETURN(Starts starts, StartLayer(ctx, local_layer, solved));
-  const auto& parameters = Settings(ctx).parameters;
+  const auto& parameters = LearnedSettings(ctx).parameters;
   if (const auto* codebook = std::get_if<CodebookSettings>(&parameters)) {
     return ClusterLayer(ctx, *codebook, local_layer, std::move(starts));
   }
@@ -153,7 +149,7 @@ absl::StatusOr<RoundedLayer> StartOneLayer(const RankContext& ctx, int64_t local
 absl::StatusOr<std::vector<RoundedLayer>> StartRounding(const RankContext& ctx,
                                                         const std::vector<SolvedLayer>& solved) {
   const double begin = ctx.reporter->Seconds();
-  const auto* codebook = std::get_if<CodebookSettings>(&Settings(ctx).parameters);
+  const auto* codebook = std::get_if<CodebookSettings>(&LearnedSettings(ctx).parameters);
   auto started = CatchTorch("starting learned rounding", [&] {
     return [&]() -> absl::StatusOr<std::vector<RoundedLayer>> {
       if (codebook != nullptr && codebook->scope == CodebookScope::kModel) {

@@ -13,10 +13,6 @@
 namespace rondo {
 namespace {
 
-const TrainingSettings& Settings(const RankContext& ctx) {
-  return std::get<LearnedRoundingSettings>(ctx.spec().method).training;
-}
-
 // The teacher as a model of its own, its layers spread evenly over the gang's stages.
 struct TeacherModel {
   Checkpoint checkpoint;
@@ -71,7 +67,7 @@ absl::Status FillCache(const RankContext& of, const Stage& stage, const at::Tens
   if (of.last()) {
     ASSIGN_OR_RETURN(writer, CreateTeacherCache(file.dir, file.key, file.shape));
   }
-  const double temperature = Settings(of).temperature;
+  const double temperature = LearnedSettings(of).training.temperature;
   Pass pass;
   pass.phase = Phase::kTeacher;
   pass.on_output = [&](const MicroBatch& batch, const at::Tensor& hidden) -> absl::Status {
@@ -92,15 +88,16 @@ absl::StatusOr<CacheFile> CacheFileOf(const RankContext& of, const std::string& 
                                       const at::Tensor& tokens, int64_t width) {
   CacheFile file;
   file.dir = of.task->cache_dir;
-  file.shape = {tokens.size(0), tokens.size(1), width, at::kBFloat16, Settings(of).top_k};
+  file.shape = {tokens.size(0), tokens.size(1), width, at::kBFloat16,
+                LearnedSettings(of).training.top_k};
   // Hidden states serve every temperature.
-  const double temperature = file.shape.top_k > 0 ? Settings(of).temperature : 0;
+  const double temperature = file.shape.top_k > 0 ? LearnedSettings(of).training.temperature : 0;
   ASSIGN_OR_RETURN(file.key, TeacherKey(model_dir, tokens, file.shape, temperature));
   return file;
 }
 
 absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& model_dir,
-                                   const at::Tensor& tokens, at::ScalarType product_type) {
+                                   const at::Tensor& tokens) {
   Teacher teacher;
   CacheFile file;
   if (of.last()) {
@@ -109,7 +106,7 @@ absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& mod
     ASSIGN_OR_RETURN(const std::unique_ptr<Stage> ends,
                      LoadStage(*of.checkpoint, of.config, head, at::kFloat, of.device));
     ASSIGN_OR_RETURN(file, CacheFileOf(of, model_dir, tokens, ends->head().size(1)));
-    if (file.shape.top_k == 0) teacher.head = ends->head().to(product_type);
+    if (file.shape.top_k == 0) teacher.head = ends->head().to(ProductType(of));
     auto cache = OpenTeacherCache(file.dir, file.key, file.shape);
     if (cache.ok()) teacher.cache = *std::move(cache);
     if (absl::IsDataLoss(cache.status())) {
@@ -131,14 +128,12 @@ absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& mod
 }  // namespace
 
 absl::StatusOr<Teacher> PrepareTeacher(const RankContext& ctx, const at::Tensor& tokens) {
-  const TrainingSettings& settings = Settings(ctx);
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
   if (settings.loss == TrainingLoss::kLanguageModel) return Teacher();
-  const bool bf16 = ctx.task->plan.training_dtype == DType::kBFloat16;
-  const at::ScalarType product_type = bf16 ? at::kBFloat16 : at::kFloat;
   const std::string& path = settings.teacher.path;
-  if (path.empty()) return OpenOrFill(ctx, ctx.spec().model.path, tokens, product_type);
+  if (path.empty()) return OpenOrFill(ctx, ctx.spec().model.path, tokens);
   ASSIGN_OR_RETURN(const std::unique_ptr<TeacherModel> other, OpenOther(ctx, path));
-  return OpenOrFill(other->ctx, path, tokens, product_type);
+  return OpenOrFill(other->ctx, path, tokens);
 }
 
 }  // namespace rondo

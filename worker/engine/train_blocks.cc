@@ -17,10 +17,6 @@
 namespace rondo {
 namespace {
 
-const TrainingSettings& Settings(const RankContext& ctx) {
-  return std::get<LearnedRoundingSettings>(ctx.spec().method).training;
-}
-
 // The original model's hidden states at this stage's first layer, a tensor a window.
 absl::StatusOr<std::vector<at::Tensor>> StageInputs(const RankContext& ctx, const Stage& stage,
                                                     const at::Tensor& tokens) {
@@ -40,10 +36,8 @@ class LayerStudent {
  public:
   LayerStudent(const RankContext& ctx, const RoundedLayer& rounded, DecoderLayer* layer)
       : layer_(layer) {
-    const bool bf16 = ctx.task->plan.training_dtype == DType::kBFloat16;
     for (const auto& linear : rounded.linears) {
-      products_.push_back(
-          std::make_unique<StudentProduct>(linear.get(), bf16 ? at::kBFloat16 : at::kFloat));
+      products_.push_back(std::make_unique<StudentProduct>(linear.get(), ProductType(ctx)));
     }
   }
   ~LayerStudent() { Train(false); }
@@ -103,7 +97,7 @@ class BlockTrainer {
 
   absl::Status Steps(int64_t layer, const std::vector<at::Tensor>& targets,
                      std::vector<RoundedLayer>* own) {
-    const TrainingSettings& settings = Settings(ctx_);
+    const TrainingSettings& settings = LearnedSettings(ctx_).training;
     Training training{settings, own, 0};
     const auto windows = static_cast<int64_t>(inputs_.size());
     const double begin = ctx_.reporter->Seconds();
@@ -125,7 +119,7 @@ class BlockTrainer {
   }
 
   void Report(int64_t layer, double error, double seconds, const std::vector<RoundedLayer>& own) {
-    const TrainingSettings& settings = Settings(ctx_);
+    const TrainingSettings& settings = LearnedSettings(ctx_).training;
     const int64_t done = layer + 1, total = ctx_.layers();
     ctx_.reporter->ReportProgress(Phase::kFinetune, done, total, "layers");
     const auto batch = static_cast<double>(settings.batch);
@@ -165,7 +159,7 @@ absl::Status TrainBlocks(const RankContext& ctx, const at::Tensor& tokens,
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     RETURN_IF_ERROR(trainer.Train(layer, &(*layers)[layer]));
   }
-  const TrainingSettings& settings = Settings(ctx);
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
   const int64_t trained = settings.steps * settings.batch * tokens.size(1) / ctx.replicas();
   ctx.reporter->ReportPhase(Phase::kFinetune, ctx.reporter->Seconds() - start,
                             3 * ForwardFlop(ctx.layout, trained, ctx.layers()) +

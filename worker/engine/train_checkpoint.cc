@@ -94,9 +94,7 @@ absl::StatusOr<SolvedLayer> SolvedFrom(const RankContext& ctx, NamedTensors tens
   return solved;
 }
 
-bool Keeps(const RankContext& ctx) {
-  return std::get<LearnedRoundingSettings>(ctx.spec().method).training.checkpoint_every > 0;
-}
+bool Keeps(const RankContext& ctx) { return LearnedSettings(ctx).training.checkpoint_every > 0; }
 
 }  // namespace
 
