@@ -36,7 +36,9 @@ bool CpuHasFastBf16() {
   return __builtin_cpu_supports("avx512bf16");  // every CPU with AMX has it too
 }
 
+// That this program can use.
 int GpuCount() {
+  if (!kBuiltWithCuda) return 0;
   int count = 0;
   while (FileExists(absl::StrCat("/dev/nvidia", count))) ++count;
   return count;
@@ -69,7 +71,7 @@ absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* wor
     return DescribeGpu(index, worker);
   }
   const int gpus = GpuCount();
-  if (device == "auto" && kBuiltWithCuda && gpus > 0) return DescribeGpu(slot % gpus, worker);
+  if (device == "auto" && gpus > 0) return DescribeGpu(slot % gpus, worker);
   if (device != "auto" && device != "cpu") {
     return absl::InvalidArgumentError(
         absl::StrCat("--device is \"", device, "\"; use auto, cpu or cuda:N"));

@@ -27,7 +27,7 @@ class DatasetTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
   std::string Write(const std::string& name, const std::string& contents) const {
-    const std::string path = JoinPath(dir_, name);
+    std::string path = JoinPath(dir_, name);
     EXPECT_TRUE(WriteFileAtomically(path, contents).ok());
     return path;
   }

@@ -13,6 +13,7 @@ std::vector<std::string> Find(const std::string& pattern, const std::string& tex
   EXPECT_TRUE(regex.ok()) << regex.status();
   std::vector<std::string> found;
   const std::vector<Span> spans = regex->FindAll(text).value();
+  found.reserve(spans.size());
   for (const Span& span : spans) {
     found.push_back(text.substr(span.begin, span.end - span.begin));
   }
