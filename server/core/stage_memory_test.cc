@@ -61,7 +61,7 @@ TEST(StageMemoryTest, TrainingIsTheSumOfItsParts) {
   EXPECT_EQ(first.other, int64_t{2 * 16 + 100 * 16} * 4);
   EXPECT_EQ(first.saved_inputs, int64_t{2} * 2 * kSeqLen * 16 * 4);  // two windows are under way
   EXPECT_EQ(first.layer_graph,
-            4 * (kSeqLen * int64_t{12 * 16 + 8 * 48} + 2 * 2 * kSeqLen * kSeqLen));
+            4 * (kSeqLen * int64_t{12 * 16 + 8 * 48} + int64_t{2} * 2 * kSeqLen * kSeqLen));
   EXPECT_EQ(first.weights, int64_t{2} * 2 * 48 * 16 * 2);
   EXPECT_EQ(first.divergence, 0);
   EXPECT_EQ(first.Total(), first.base + first.variables + first.grids + first.other +
