@@ -17,10 +17,6 @@ using kernels::Matrix;
 
 constexpr int64_t kElementsPerTask = 1 << 14;
 
-void* CurrentStream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-}
-
 template <typename F>
 void ForRows(int64_t rows, int64_t cols, const F& f) {
   const int64_t grain = std::max<int64_t>(1, kElementsPerTask / std::max<int64_t>(1, cols));
@@ -50,6 +46,10 @@ GptqBlock Slice(GptqBlock b, int64_t begin, int64_t end) {
 }
 
 }  // namespace
+
+void* CurrentStream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+}
 
 absl::Status FitRows(const at::Tensor& w, const kernels::FitOptions& options, at::Tensor& scale,
                      at::Tensor& zero_point) {

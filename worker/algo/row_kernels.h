@@ -22,6 +22,9 @@ kernels::Matrix<T> AsMatrix(const at::Tensor& t) {
   }
 }
 
+// torch's current stream of a CUDA device, as kernels/api/cuda.h takes it.
+void* CurrentStream(at::Device device);
+
 // scale, zero_point: [rows, groups], contiguous.
 absl::Status FitRows(const at::Tensor& w, const kernels::FitOptions& options, at::Tensor& scale,
                      at::Tensor& zero_point);

@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<TokenLoss>> MakeLoss(const RankContext& ctx, cons
   return DistillHiddenStates(teacher.cache.get(), teacher.head, settings.temperature);
 }
 
-// Share of integer weights that differ.
+// Integer weights that differ.
 double ChangedCodes(const RoundedLayers& layers, const std::vector<SolvedLayer>& start) {
   int64_t changed = 0;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
@@ -133,7 +133,7 @@ absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,
   RETURN_IF_ERROR(RestoreTraining(ctx, &training));
   const int64_t first_step = training.step;
   RETURN_IF_ERROR(TrainEndToEnd(ctx, tokens.size(0), tokens.size(1), &pipeline, &training,
-                                [&](int64_t) { return SaveTraining(ctx, training); }));
+                                [&] { return SaveTraining(ctx, training); }));
   const int64_t trained = (training.settings.steps - first_step) * training.settings.batch *
                           tokens.size(1) / ctx.replicas();
   ctx.reporter->ReportPhase(Phase::kFinetune, ctx.reporter->Seconds() - begin,

@@ -153,7 +153,7 @@ absl::Status TrainEndToEnd(const RankContext& ctx, int64_t windows, int64_t seq_
     const double regulariser = UpdateVariables(*training);
     ++training->step;
     RETURN_IF_ERROR(reporter.Add(loss, regulariser));
-    RETURN_IF_ERROR(after_step(training->step));
+    RETURN_IF_ERROR(after_step());
   }
   return absl::OkStatus();
 }

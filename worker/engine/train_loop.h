@@ -29,7 +29,7 @@ int64_t DecidedWeights(const std::vector<RoundedLayer>& layers);
 double UpdateVariables(const Training& training);
 
 // Called after every step.
-using AfterStep = std::function<absl::Status(int64_t steps_done)>;
+using AfterStep = std::function<absl::Status()>;
 
 // From training->step to settings.steps, over windows 0, 1, ... of `windows` in turn. The last
 // stage of the first replica reports TrainingStep events.

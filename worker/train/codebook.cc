@@ -11,8 +11,6 @@
 namespace rondo {
 namespace {
 
-constexpr double kDecidedMargin = 0.05;
-
 class Codebook final : public Variables {
  public:
   Codebook(at::Tensor centres, const at::Tensor& codes) : sum_(at::zeros_like(centres)) {
@@ -38,8 +36,7 @@ class Codebook final : public Variables {
   }
 
   int64_t Decided() const override {
-    const at::Tensor decided = (soft_ - 0.5).abs().ge(0.5 - kDecidedMargin);
-    return (uses_ * decided).sum(at::kDouble).item<int64_t>();
+    return (uses_ * IsDecided(soft_)).sum(at::kDouble).item<int64_t>();
   }
   std::vector<Parameter>& parameters() override { return parameters_; }
 

@@ -13,8 +13,6 @@
 namespace rondo {
 namespace {
 
-constexpr double kDecidedMargin = 0.05;
-
 // Variables of one linear whose alpha is [out, in].
 class PerWeight : public Variables {
  public:
@@ -23,7 +21,7 @@ class PerWeight : public Variables {
   void SetForward(bool hard) override { hard_ = hard; }
   at::Tensor gradient_sum() override { return sum_; }
   int64_t Decided() const override {
-    return (RectifiedSigmoid(Alpha()) - 0.5).abs().ge(0.5 - kDecidedMargin).sum().item<int64_t>();
+    return IsDecided(RectifiedSigmoid(Alpha())).sum().item<int64_t>();
   }
   double FinishStep(const Regulariser& regulariser) override {
     const at::Tensor alpha = Alpha();

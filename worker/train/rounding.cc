@@ -5,6 +5,13 @@
 #include "kernels/api/codebook.h"
 
 namespace rondo {
+namespace {
+
+constexpr double kDecidedMargin = 0.05;
+
+}  // namespace
+
+at::Tensor IsDecided(const at::Tensor& h) { return (h - 0.5).abs().ge(0.5 - kDecidedMargin); }
 
 QuantizedLinear RoundedLinear::Harden() const {
   QuantizedLinear linear;

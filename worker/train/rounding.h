@@ -25,6 +25,9 @@ struct Regulariser {
   double beta = 2;
 };
 
+// Where h is within 0.05 of 0 or 1.
+at::Tensor IsDecided(const at::Tensor& h);
+
 // What one or several linears train.
 class Variables {
  public:
@@ -36,7 +39,7 @@ class Variables {
   // Turns the sums into gradients of the parameters and adds the regulariser's; returns the value
   // of the latter, without its weight.
   virtual double FinishStep(const Regulariser& regulariser) = 0;
-  // Weights whose h is within 0.05 of 0 or 1.
+  // Weights whose h IsDecided().
   virtual int64_t Decided() const = 0;
   virtual std::vector<Parameter>& parameters() = 0;
 };

@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "kernels/api/backend.h"
 #include "kernels/api/cuda.h"
+#include "worker/algo/row_kernels.h"
 
 namespace rondo {
 namespace {
@@ -18,10 +18,6 @@ using kernels::Matrix;
 constexpr int64_t kGradientParts = 4;
 constexpr int64_t kRowsPerTask = 32;
 constexpr int64_t kLogitRowsPerTask = 16;
-
-void* CurrentStream(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
-}
 
 void Check(const absl::Status& status) { TORCH_CHECK(status.ok(), std::string(status.message())); }
 
