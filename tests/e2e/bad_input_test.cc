@@ -7,12 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/io/file.h"
 #include "tests/e2e/cli_runner.h"
 
 namespace rondo {
 namespace {
-
-using ::testing::HasSubstr;
 
 constexpr int kJobFailed = 1;
 constexpr int kBadInput = 2;
@@ -24,6 +23,27 @@ class BadInput : public testing::Test {
   std::string CopyModel() {
     const std::string model = dir_ / "model";
     std::filesystem::copy(kTinyModel, model);
+    return model;
+  }
+
+  // A copy of the tiny model with the first `from` of a file replaced. Sizes stay: a safetensors
+  // header counts its bytes.
+  std::string ModelWith(const std::string& file, const std::string& from, const std::string& to) {
+    const std::string model = CopyModel();
+    std::string bytes = ReadFile(JoinPath(model, file)).value();
+    const size_t at = bytes.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    EXPECT_EQ(from.size(), to.size());
+    bytes.replace(at, from.size(), to);
+    EXPECT_TRUE(WriteFileAtomically(JoinPath(model, file), bytes).ok());
+    return model;
+  }
+
+  // The tiny model as the one shard of an index.
+  std::string ModelWithIndex(const std::string& index) {
+    const std::string model = CopyModel();
+    std::filesystem::rename(model + "/model.safetensors", model + "/one.safetensors");
+    EXPECT_TRUE(WriteFileAtomically(model + "/model.safetensors.index.json", index).ok());
     return model;
   }
 
@@ -49,6 +69,13 @@ class BadInput : public testing::Test {
                      int exit_code = kBadInput) {
     EXPECT_EQ(result.exit_code, exit_code) << result.err;
     EXPECT_THAT(result.err, testing::EndsWith("rondo: " + message + "\n"));
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
+  }
+
+  // A rank refused, before it loaded any weights; nothing was written.
+  void ExpectJobFailed(const CommandResult& result, const std::string& message) {
+    EXPECT_EQ(result.exit_code, kJobFailed) << result.err;
+    EXPECT_THAT(result.err, testing::EndsWith(" failed: " + message + "\n"));
     EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
   }
 
@@ -120,13 +147,104 @@ TEST_F(BadInput, FewerBytesThanTokensAskedFor) {
 
 // Only the tokenizer can tell, so a rank does, before it loads any weights.
 TEST_F(BadInput, FewerTokensThanAskedFor) {
-  const CommandResult result = Quantize(kTinyModel, {{"--samples", "2000"}});
-  EXPECT_EQ(result.exit_code, kJobFailed);
-  EXPECT_THAT(
-      result.err,
-      testing::EndsWith(" failed: " + Absolute(kCalibrationText) +
-                        " holds 111389 tokens: 870 windows of 128; 2000 samples were asked for\n"));
+  ExpectJobFailed(Quantize(kTinyModel, {{"--samples", "2000"}}),
+                  Absolute(kCalibrationText) +
+                      " holds 111389 tokens: 870 windows of 128; 2000 samples were asked for");
+}
+
+TEST_F(BadInput, TextThatIsNotUtf8) {
+  const std::string text = dir_ / "latin1.txt";
+  std::ofstream(text) << std::string(2000, 'a') << "caf\xE9 au lait";
+  ExpectJobFailed(Quantize(kTinyModel, {{"--calibration", text}}),
+                  "text " + text + ": not UTF-8: byte 0xe9 at offset 2003");
+}
+
+TEST_F(BadInput, TokenizerOfAnUnknownType) {
+  const std::string model = ModelWith("tokenizer.json", R"("type": "BPE")", R"("type": "BPX")");
+  ExpectJobFailed(Quantize(model, {}), model +
+                                           "/tokenizer.json: model: type \"BPX\" is not supported; "
+                                           "supported are BPE");
+}
+
+TEST_F(BadInput, TokenizerOfAnotherModel) {
+  const std::string model = CopyModel();
+  std::filesystem::copy("tests/data/tokenizers/qwen3-tiny/tokenizer.json", model,
+                        std::filesystem::copy_options::overwrite_existing);
+  const CommandResult result = Quantize(model, {});
+  EXPECT_EQ(result.exit_code, kJobFailed) << result.err;
+  EXPECT_THAT(result.err, testing::ContainsRegex(
+                              "calibration.txt: token [0-9]+ is [0-9]+; the model's vocabulary "
+                              "holds ids 0 to 1023\n"));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "out"));
+}
+
+TEST_F(BadInput, VocabularyThatDoesNotMatchTheEmbedding) {
+  const std::string model =
+      ModelWith("config.json", "\"vocab_size\": 1024", "\"vocab_size\": 1000");
+  ExpectRefused(Quantize(model, {}),
+                "tensor model.embed_tokens.weight has shape [1024, 128], config.json asks for "
+                "[1000, 128]");
+}
+
+TEST_F(BadInput, MissingShard) {
+  const std::string model = ModelWithIndex(
+      R"({"weight_map": {"lm_head.weight": "one.safetensors", "model.norm.weight": "2.safetensors"}})");
+  ExpectRefused(Quantize(model, {}), model +
+                                         "/model.safetensors.index.json names shard 2.safetensors "
+                                         "of tensor model.norm.weight, which does not exist");
+}
+
+TEST_F(BadInput, IndexNamesATensorThatIsNotThere) {
+  const std::string model =
+      ModelWithIndex(R"({"weight_map": {"lm_tail.weight": "one.safetensors"}})");
+  ExpectRefused(Quantize(model, {}),
+                model +
+                    "/model.safetensors.index.json places tensor "
+                    "lm_tail.weight in one.safetensors, which does not hold it");
+}
+
+TEST_F(BadInput, IndexWithoutATensorOfTheModel) {
+  const std::string model =
+      ModelWithIndex(R"({"weight_map": {"lm_head.weight": "one.safetensors"}})");
+  ExpectRefused(
+      Quantize(model, {}),
+      "the checkpoint holds no tensor model.embed_tokens.weight, which config.json asks for");
+}
+
+struct Damage {
+  const char* name;
+  const char* from;
+  const char* to;
+  const char* message;  // after the model's folder
+};
+
+class BadHeader : public BadInput, public testing::WithParamInterface<Damage> {};
+
+TEST_P(BadHeader, IsRefused) {
+  const std::string model = ModelWith("model.safetensors", GetParam().from, GetParam().to);
+  ExpectRefused(Quantize(model, {}), model + GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Header, BadHeader,
+    testing::Values(
+        Damage{"NameTwice", "layers.0.self_attn.q_proj", "layers.0.self_attn.v_proj",
+               "/model.safetensors: the header names \"model.layers.0.self_attn.v_proj.weight\" "
+               "twice"},
+        Damage{"Overlap", "[524288,524544]", "[524280,524536]",
+               "/model.safetensors: tensors model.embed_tokens.weight and "
+               "model.layers.0.input_layernorm.weight overlap"},
+        Damage{"OutOfRange", "[2000896,2001152]", "[9000896,9001152]",
+               "/model.safetensors is truncated: tensor model.norm.weight needs bytes up to "
+               "9005256, the file has 2005256"},
+        Damage{"UnknownDtype", "F16", "X16",
+               "/model.safetensors: tensor lm_head.weight has dtype \"X16\", which is not "
+               "supported; supported: BOOL, U8, I8, I16, I32, I64, F16, BF16, F32, F64"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(BadInput, WeightsThatAreNoFloats) {
+  ExpectRefused(Quantize(ModelWith("model.safetensors", "F16", "I16"), {}),
+                "tensor lm_head.weight has dtype I16, supported: F16, BF16, F32");
 }
 
 TEST_F(BadInput, OutputFolderNotEmpty) {
