@@ -36,6 +36,7 @@ bool CanMoveTo(JobState from, JobState to);
 struct StateChanged {
   JobState state = JobState::kQueued;
   absl::Status error;  // why, for kFailed and kRecovering; OK otherwise
+  bool retry = false;  // of kRecovering: counts against the retries that a job has
 };
 
 struct RankPlacement {
@@ -176,6 +177,7 @@ struct Job {
   absl::Time finished = absl::InfiniteFuture();  // InfiniteFuture: not yet
   JobState state = JobState::kQueued;
   absl::Status error;
+  int retries = 0;  // losses that count, so far
   int64_t generation = 0;
   std::vector<RankPlacement> ranks;
   std::optional<Plan> plan;

@@ -112,6 +112,7 @@ absl::StatusOr<RankReport> FromProto(const v1::RankReport& proto) {
     case v1::RankReport::kListening: return RankListening{proto.listening().address()};
     case v1::RankReport::kEvent: return FromProto(proto.event());
     case v1::RankReport::kFinished: return RankFinished{FromProto(proto.finished().status())};
+    case v1::RankReport::kAlive:
     case v1::RankReport::BODY_NOT_SET: break;
   }
   return absl::InvalidArgumentError("rank report has no body that this version knows");

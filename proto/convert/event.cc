@@ -19,6 +19,7 @@ struct BodyToProto {
     auto* body = proto->mutable_state_changed();
     body->set_state(EnumToProto<v1::JobState>(change.state));
     if (!change.error.ok()) *body->mutable_error() = ToProto(change.error);
+    body->set_retry(change.retry);
   }
   void operator()(const GangFormed& gang) const {
     proto->mutable_gang_formed()->set_generation(gang.generation);
@@ -66,7 +67,9 @@ struct BodyToProto {
 
 absl::StatusOr<EventBody> StateChangedFromProto(const v1::StateChanged& proto) {
   ASSIGN_OR_RETURN(JobState state, StateFromProto(proto.state()));
-  return StateChanged{state, FromProto(proto.error())};
+  StateChanged change{state, FromProto(proto.error())};
+  change.retry = proto.retry();
+  return change;
 }
 
 absl::StatusOr<EventBody> NoteFromProto(const v1::Note& proto) {

@@ -28,6 +28,7 @@ v1::Job ToProto(const Job& job) {
   if (job.training) *proto.mutable_training() = ToProto(*job.training);
   if (job.training_result) *proto.mutable_training_result() = ToProto(*job.training_result);
   proto.set_last_event(job.last_event);
+  proto.set_retries(job.retries);
   return proto;
 }
 
@@ -61,6 +62,7 @@ absl::StatusOr<Job> FromProto(const v1::Job& proto) {
   if (proto.has_training()) job.training = FromProto(proto.training());
   if (proto.has_training_result()) job.training_result = FromProto(proto.training_result());
   job.last_event = proto.last_event();
+  job.retries = proto.retries();
   return job;
 }
 

@@ -44,11 +44,11 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& 
 Coordinator::Coordinator(const Options& options, JobTable jobs)
     : options_(options),
       jobs_(std::move(jobs)),
-      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root) {}
+      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root),
+      last_tick_(options.clock->Now()) {}
 
-void Coordinator::Changed() {
+void Coordinator::Schedule() {
   if (!draining_) scheduler_.Schedule();
-  changed_.SignalAll();
 }
 
 absl::Status Coordinator::RefuseIfDraining() {
@@ -74,11 +74,14 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
   job.spec = spec;
   job.created = options_.clock->Now();
   const JobEvent first{1, job.created, 0, StateChanged{JobState::kQueued}};
-  ASSIGN_OR_RETURN(const CreatedJob created, options_.store->Create(job, first));
-  if (!created.existed) jobs_.Add(std::move(job), first, std::move(facts));
-  Changed();
-  ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(created.id));
-  return Submission{record->job, created.existed};
+  const absl::StatusOr<CreatedJob> created = options_.store->Create(job, first);
+  // A full disk has refused one job; what else fails leaves the disk in doubt.
+  if (absl::IsInternal(created.status())) return jobs_.Broke(created.status());
+  RETURN_IF_ERROR(created.status());
+  if (!created->existed) jobs_.Add(std::move(job), first, std::move(facts));
+  Schedule();
+  ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(created->id));
+  return Submission{record->job, created->existed};
 }
 
 absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
@@ -118,7 +121,7 @@ absl::StatusOr<Job> Coordinator::Cancel(const JobId& id) {
   MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
   RETURN_IF_ERROR(scheduler_.Cancel(record));
-  Changed();
+  Schedule();
   return record->job;
 }
 
@@ -129,7 +132,7 @@ absl::StatusOr<EventBatch> Coordinator::WaitForEvents(const JobId& id, int64_t a
   bool final_state = false;
   {
     MutexLock lock(&mu_);
-    ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(id));
+    ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
     const Job& job = record->job;
     if (after < 0 || after > job.last_event) {
       return absl::OutOfRangeError(absl::StrCat("after_event is ", after, "; job ", id.value(),
@@ -138,7 +141,7 @@ absl::StatusOr<EventBatch> Coordinator::WaitForEvents(const JobId& id, int64_t a
     while (job.last_event == after && !IsFinal(job.state)) {
       RETURN_IF_ERROR(RefuseIfDraining());
       const auto left = deadline - std::chrono::steady_clock::now();
-      if (left.count() <= 0 || !changed_.WaitFor(&mu_, left)) break;
+      if (left.count() <= 0 || !record->changed.WaitFor(&mu_, left)) break;
     }
     last = job.last_event;
     final_state = IsFinal(job.state);
@@ -191,19 +194,20 @@ absl::StatusOr<AgentSession> Coordinator::AttachAgent(const WorkerInfo& info, Ag
   const AgentSession session = workers_.Attach(info, link, options_.clock->Now());
   LogInfo("coordinator",
           absl::StrCat("worker ", info.id.value(), " attached: ", info.host, " ", info.device));
-  Changed();
+  Schedule();
   return session;
 }
 
-void Coordinator::DetachAgent(const AgentSession& session, const std::string& why) {
+void Coordinator::DetachAgent(const AgentSession& session, const std::string& why,
+                              Departure departure) {
   MutexLock lock(&mu_);
   if (!workers_.IsCurrent(session)) return;
   if (draining_) {
     workers_.Lose(session.worker, options_.clock->Now());
     return;
   }
-  scheduler_.OnWorkerLost(session.worker, why);
-  Changed();
+  scheduler_.OnWorkerLost(session.worker, why, departure);
+  Schedule();
 }
 
 absl::Status Coordinator::OnHeartbeat(const AgentSession& session) {
@@ -235,7 +239,7 @@ absl::Status Coordinator::OnRankReport(const AgentSession& session, const JobId&
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(ApplyReport(record, rank, report));
-  Changed();
+  Schedule();
   return absl::OkStatus();
 }
 
@@ -262,18 +266,20 @@ absl::Status Coordinator::ApplyReport(JobRecord* record, int rank, const RankRep
 void Coordinator::Tick() {
   MutexLock lock(&mu_);
   const absl::Time now = options_.clock->Now();
+  if (now - last_tick_ > options_.worker_silence / 2) workers_.HeardFromAll(now);
+  last_tick_ = now;
   for (const WorkerId& id : workers_.SilentSince(now - options_.worker_silence)) {
     scheduler_.OnWorkerLost(
         id, absl::StrCat("no heartbeat for ", absl::ToInt64Seconds(options_.worker_silence), " s"));
   }
   workers_.ForgetLostBefore(now - kLostWorkersShown);
-  Changed();
+  Schedule();
 }
 
 void Coordinator::Drain() {
   MutexLock lock(&mu_);
   draining_ = true;
-  changed_.SignalAll();
+  jobs_.WakeAll();
 }
 
 absl::Status Coordinator::health() {

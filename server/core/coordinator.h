@@ -73,16 +73,20 @@ class Coordinator {
                                         const std::string& name);
   std::vector<WorkerInfo> ListWorkers();
 
+  absl::Duration lease() const { return options_.worker_silence; }
+
   // For agents. `link` must live until DetachAgent returned. A worker that attaches again is taken
   // to have been lost before. What comes with a session that is over is FAILED_PRECONDITION.
   absl::StatusOr<AgentSession> AttachAgent(const WorkerInfo& info, AgentLink* link);
-  void DetachAgent(const AgentSession& session, const std::string& why);
+  void DetachAgent(const AgentSession& session, const std::string& why,
+                   Departure departure = Departure::kLost);
   absl::Status OnHeartbeat(const AgentSession& session);
   // Reports of older generations and of ranks that have ended are dropped and counted.
   absl::Status OnRankReport(const AgentSession& session, const JobId& job, int64_t generation,
                             int rank, const RankReport& report);
 
-  // Takes silent workers for lost. To be called about every second.
+  // Takes silent workers for lost, and starts what has waited long enough. To be called about every
+  // second; when it was not for half a lease, this process had stopped, not the workers.
   void Tick();
   // Before the process ends: new jobs, agents and reports are refused, waiting calls end, all with
   // UNAVAILABLE, and no job changes any more; the next process on the store takes them up.
@@ -93,8 +97,8 @@ class Coordinator {
 
  private:
   explicit Coordinator(const Options& options, JobTable jobs);
-  // Ends every call that may have changed something: starts what can start and wakes the waiting.
-  void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends every call that may have changed something: starts what can start.
+  void Schedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RefuseIfDraining() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null for a report that is out of date.
   JobRecord* RecordOfRank(const WorkerId& worker, const JobId& job, int64_t generation, int rank)
@@ -105,11 +109,11 @@ class Coordinator {
 
   const Options options_;
   Mutex mu_;
-  CondVar changed_;
   JobTable jobs_ ABSL_GUARDED_BY(mu_);
   WorkerTable workers_ ABSL_GUARDED_BY(mu_);
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Time last_tick_ ABSL_GUARDED_BY(mu_);
   int64_t stale_reports_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

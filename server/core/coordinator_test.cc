@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "common/io/file.h"
 #include "server/core/testing.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -26,11 +28,12 @@ class FaultyStore final : public JobStore {
     return store_->FindRequest(request_id, spec);
   }
   absl::StatusOr<CreatedJob> Create(const Job& job, const JobEvent& first) override {
+    RETURN_IF_ERROR(create_error);
     return store_->Create(job, first);
   }
-  absl::StatusOr<int64_t> Append(const JobId& id, const JobEvent& event) override {
+  absl::StatusOr<int64_t> Append(const JobId& id, const std::vector<JobEvent>& events) override {
     if (full) return absl::ResourceExhaustedError("disk full");
-    return store_->Append(id, event);
+    return store_->Append(id, events);
   }
   absl::StatusOr<std::vector<JobEvent>> ReadEvents(const JobId& id, int64_t after,
                                                    int limit) override {
@@ -39,6 +42,7 @@ class FaultyStore final : public JobStore {
   absl::StatusOr<std::vector<Job>> LoadJobs() override { return store_->LoadJobs(); }
 
   bool full = false;
+  absl::Status create_error;
 
  private:
   std::unique_ptr<JobStore> store_;
@@ -100,9 +104,20 @@ class CoordinatorTest : public testing::Test {
     Report(agent, job, generation, rank, RankFinished{status});
   }
   static RankReport Event(EventBody body) { return JobEvent{0, {}, 0, std::move(body)}; }
-  static RankReport Published() {
+  // What the last rank that the agent was given reports once its artifact is on the disk.
+  static RankReport Published(const Agent& agent) {
+    const std::string folder = agent.link.started.back().artifact_dir + "/compressed-tensors";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder + "/model.safetensors") << "abc";
     return Event(ArtifactsPublished{
         {{ExportFormat::kCompressedTensors, "model.safetensors", 3, std::string(64, 'a')}}});
+  }
+  // Time passes, second by second.
+  void Pass(absl::Duration time) {
+    for (const absl::Time end = clock_.now + time; clock_.now < end;) {
+      clock_.now += absl::Seconds(1);
+      coordinator_->Tick();
+    }
   }
 
   std::vector<WorkerState> WorkerStates() {
@@ -137,7 +152,7 @@ TEST_F(CoordinatorTest, AJobRunsOnTwoWorkers) {
   EXPECT_EQ(task.generation, 1);
   EXPECT_EQ(task.plan.stages.size(), 2u);
   EXPECT_EQ(task.host, "host-b");
-  EXPECT_EQ(task.artifact_dir, dir_ + "/artifacts/" + job.value());
+  EXPECT_EQ(task.artifact_dir, dir_ + "/artifacts/" + job.value() + "/g1");
   EXPECT_TRUE(HasArtifactDir(job));
 
   Report(*a, job, 1, 0, RankListening{"host-a:1234"});
@@ -146,7 +161,7 @@ TEST_F(CoordinatorTest, AJobRunsOnTwoWorkers) {
 
   Report(*b, job, 1, 1, Event(Progress{Phase::kTeacher, 1, 2, 4, "layers"}));
   EXPECT_EQ(Get(job).progress.at(1).done, 2);
-  Report(*a, job, 1, 0, Published());
+  Report(*a, job, 1, 0, Published(*a));
   Finish(*b, job, 1, 1);
   EXPECT_EQ(StateOf(job), JobState::kRunning);
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kBusy, WorkerState::kIdle));
@@ -166,7 +181,7 @@ TEST_F(CoordinatorTest, FirstComeFirstServedButTheImpossibleWaitsAside) {
   EXPECT_EQ(StateOf(two), JobState::kQueued);  // waits for both
   const JobId later = Submit(1);
   EXPECT_EQ(StateOf(later), JobState::kQueued);  // behind it, though one worker is idle
-  Report(*a, one, 1, 0, Published());
+  Report(*a, one, 1, 0, Published(*a));
   Finish(*a, one, 1, 0);
   EXPECT_EQ(StateOf(two), JobState::kRunning);
   EXPECT_EQ(StateOf(too_large), JobState::kQueued);
@@ -213,17 +228,39 @@ TEST_F(CoordinatorTest, AGangThatCannotBeIsRefused) {
 TEST_F(CoordinatorTest, WhatTrainingGoesOnFromOutlivesAGeneration) {
   const JobId job = Submit(1);
   const auto a = Attach("a");
-  const std::string folder = a->link.started[0].artifact_dir;
-  std::filesystem::create_directories(folder + "/" + kCheckpointFolder);
-  std::filesystem::create_directories(folder + "/dense");
+  const std::string first = a->link.started[0].artifact_dir;
+  std::filesystem::create_directories(first + "/" + kCheckpointFolder);
+  std::filesystem::create_directories(first + "/dense");
   Finish(*a, job, 1, 0, absl::UnavailableError("lost"));
+  Pass(absl::Seconds(1));
   ASSERT_EQ(Get(job).generation, 2);
-  EXPECT_TRUE(std::filesystem::exists(folder + "/" + kCheckpointFolder));
-  EXPECT_FALSE(std::filesystem::exists(folder + "/dense"));
-  Report(*a, job, 2, 0, Published());
+  const std::string second = a->link.started[1].artifact_dir;
+  EXPECT_TRUE(std::filesystem::exists(second + "/" + kCheckpointFolder));
+  EXPECT_FALSE(std::filesystem::exists(second + "/dense"));
+  EXPECT_FALSE(std::filesystem::exists(first));
+  Report(*a, job, 2, 0, Published(*a));
   Finish(*a, job, 2, 0);
   ASSERT_EQ(StateOf(job), JobState::kSucceeded);
-  EXPECT_FALSE(std::filesystem::exists(folder + "/" + kCheckpointFolder));
+  EXPECT_FALSE(std::filesystem::exists(second));
+}
+
+// A rank that its coordinator took for dead goes on writing by the paths that it was given.
+TEST_F(CoordinatorTest, AFormerGenerationCannotTouchTheFilesOfTheNext) {
+  const JobId job = Submit(1);
+  const auto a = Attach("a");
+  const auto again = Attach("a");
+  Pass(absl::Seconds(1));
+  ASSERT_EQ(Get(job).generation, 2);
+  Report(*again, job, 2, 0, Published(*again));
+  const std::string zombie = a->link.started[0].artifact_dir + "/compressed-tensors";
+  std::filesystem::create_directories(zombie);
+  std::ofstream(zombie + "/model.safetensors") << "of the former generation";
+  EXPECT_EQ(coordinator_->OnRankReport(a->session, job, 1, 0, RankFinished{}),
+            absl::FailedPreconditionError("this attachment is over; attach again"));
+  Finish(*again, job, 2, 0);
+  ASSERT_EQ(StateOf(job), JobState::kSucceeded);
+  EXPECT_EQ(*ReadFile(dir_ + "/artifacts/" + job.value() + "/compressed-tensors/model.safetensors"),
+            "abc");
 }
 
 TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {
@@ -261,6 +298,8 @@ TEST_F(CoordinatorTest, ALostWorkerStartsANewGeneration) {
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle, WorkerState::kLost));
 
   const auto c = Attach("c");
+  EXPECT_EQ(StateOf(job), JobState::kRecovering);  // not before a pause
+  Pass(absl::Seconds(1));
   EXPECT_EQ(StateOf(job), JobState::kRunning);
   EXPECT_EQ(Get(job).generation, 2);
   EXPECT_EQ(Get(job).layers_quantized, 0);
@@ -273,16 +312,51 @@ TEST_F(CoordinatorTest, ALostWorkerStartsANewGeneration) {
             absl::FailedPreconditionError("this attachment is over; attach again"));
 }
 
-TEST_F(CoordinatorTest, RetriesEnd) {
+TEST_F(CoordinatorTest, RetriesEndAfterPausesThatDouble) {
   const auto a = Attach("a");
   const JobId job = Submit(1);
   for (int64_t generation = 1; generation <= 3; ++generation) {
     ASSERT_EQ(Get(job).generation, generation);
     Finish(*a, job, generation, 0, absl::InternalError("rank 0 died of signal 9"));
+    if (generation == 2) Pass(absl::Seconds(1));  // not enough for the second time
+    ASSERT_EQ(Get(job).generation, generation);
+    Pass(absl::Seconds(1));
   }
   EXPECT_EQ(StateOf(job), JobState::kFailed);
   EXPECT_EQ(Get(job).error, absl::InternalError("after 3 attempts: rank 0 died of signal 9"));
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
+}
+
+TEST_F(CoordinatorTest, ARestartForgetsNoRetryAndCostsNone) {
+  const JobId job = Submit(1);
+  for (int64_t generation = 1; generation <= 5; ++generation) {
+    const auto a = Attach("a");
+    Pass(absl::Seconds(5));
+    ASSERT_EQ(Get(job).generation, generation);
+    if (generation % 2 == 1) Finish(*a, job, generation, 0, absl::InternalError("died"));
+    if (generation < 5) Restart();
+  }
+  EXPECT_EQ(Get(job).error, absl::InternalError("after 3 attempts: died"));
+}
+
+TEST_F(CoordinatorTest, AWorkerThatIsToldToGoCostsNoRetry) {
+  const JobId job = Submit(2);
+  const auto a = Attach("a");
+  for (int64_t generation = 1; generation <= 5; ++generation) {
+    const auto b = Attach("b");
+    Pass(absl::Seconds(5));
+    ASSERT_EQ(Get(job).generation, generation);
+    coordinator_->DetachAgent(b->session, "it was told to go", Departure::kLeft);
+    Finish(*a, job, generation, 0, absl::UnavailableError("lost its peer"));
+    ASSERT_EQ(StateOf(job), JobState::kRecovering);
+    EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));  // b is gone, not lost
+  }
+  EXPECT_EQ(Get(job).retries, 0);
+  // What is wrong with the job itself still counts while a worker goes.
+  const auto b = Attach("b");
+  coordinator_->DetachAgent(b->session, "it was told to go", Departure::kLeft);
+  Finish(*a, job, 6, 0, absl::InternalError("rank 0 died of signal 11"));
+  EXPECT_EQ(Get(job).retries, 1);
 }
 
 TEST_F(CoordinatorTest, CancelIsAtOnceAndWorkersFollow) {
@@ -319,22 +393,30 @@ TEST_F(CoordinatorTest, JobsOutliveTheProcess) {
 
 TEST_F(CoordinatorTest, SilentWorkersAreLost) {
   const auto a = Attach("a");
-  clock_.now += absl::Seconds(29);
-  coordinator_->Tick();
+  Pass(absl::Seconds(29));
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
   EXPECT_TRUE(coordinator_->OnHeartbeat(a->session).ok());
-  clock_.now += absl::Seconds(31);
-  coordinator_->Tick();
+  Pass(absl::Seconds(31));
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kLost));
-  clock_.now += absl::Minutes(11);
-  coordinator_->Tick();
+  Pass(absl::Minutes(11));
   EXPECT_THAT(WorkerStates(), IsEmpty());
+}
+
+TEST_F(CoordinatorTest, WhoSleepsItselfTakesNobodyForLost) {
+  const auto a = Attach("a");
+  Pass(absl::Seconds(1));
+  clock_.now += absl::Hours(1);  // this process was stopped
+  coordinator_->Tick();
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
+  Pass(absl::Seconds(31));
+  EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kLost));
 }
 
 TEST_F(CoordinatorTest, AWorkerThatAttachesAgainWasLost) {
   const auto a = Attach("a");
   const JobId job = Submit(1);
   const auto again = Attach("a");
+  Pass(absl::Seconds(1));
   EXPECT_EQ(Get(job).generation, 2);
   EXPECT_EQ(again->link.started.size(), 1u);
   coordinator_->DetachAgent(a->session, "late");  // of the former attachment: no effect
@@ -408,7 +490,7 @@ TEST_F(CoordinatorTest, ArtifactsAreWhatWasPublished) {
   EXPECT_EQ(coordinator_->Artifacts(job).status(),
             absl::FailedPreconditionError("job " + job.value() +
                                           " is RUNNING; artifacts are there once it is SUCCEEDED"));
-  Report(*a, job, 1, 0, Published());
+  Report(*a, job, 1, 0, Published(*a));
   Finish(*a, job, 1, 0);
   const ExportFormat format = ExportFormat::kCompressedTensors;
   EXPECT_EQ(coordinator_->Artifact(job, format, "model.safetensors")->path,
@@ -432,13 +514,31 @@ TEST_F(CoordinatorTest, RanksCannotSpeakForTheCoordinator) {
   EXPECT_EQ(StateOf(job), JobState::kRunning);
 }
 
+TEST_F(CoordinatorTest, AFullDiskRefusesAJobAndStopsNothing) {
+  store_->create_error = absl::ResourceExhaustedError("disk full");
+  EXPECT_EQ(coordinator_->Submit("r", TinySpec(1)).status(), store_->create_error);
+  EXPECT_TRUE(coordinator_->health().ok());
+  EXPECT_THAT(coordinator_->List(0, "")->jobs, IsEmpty());
+  store_->create_error = absl::OkStatus();
+  EXPECT_TRUE(coordinator_->Submit("r", TinySpec(1)).ok());
+}
+
+TEST_F(CoordinatorTest, ADiskInDoubtIsNotWrittenAgain) {
+  store_->create_error = absl::InternalError("fsync failed");
+  EXPECT_EQ(coordinator_->Submit("r", TinySpec(1)).status(),
+            absl::InternalError("the job store failed: fsync failed"));
+  store_->create_error = absl::OkStatus();
+  EXPECT_TRUE(absl::IsUnavailable(coordinator_->Submit("r", TinySpec(1)).status()));
+  EXPECT_FALSE(coordinator_->health().ok());
+}
+
 TEST_F(CoordinatorTest, AFailingStoreStopsEverything) {
   const auto a = Attach("a");
   const JobId job = Submit(1);
   const Job before = Get(job);
   store_->full = true;
-  EXPECT_TRUE(absl::IsUnavailable(
-      coordinator_->OnRankReport(a->session, job, 1, 0, Event(Note{Severity::kInfo, 0, "n"}))));
+  EXPECT_EQ(coordinator_->OnRankReport(a->session, job, 1, 0, Event(Note{Severity::kInfo, 0, "n"})),
+            absl::ResourceExhaustedError("the job store failed: disk full"));
   EXPECT_THAT(std::string(coordinator_->health().message()), HasSubstr("disk full"));
   store_->full = false;
   EXPECT_TRUE(absl::IsUnavailable(coordinator_->Cancel(job).status()));

@@ -14,6 +14,11 @@ bool IsRetryable(const absl::Status& status) {
   }
 }
 
+bool CountsAsRetry(const Gang& gang, const absl::Status& verdict) {
+  // Those that a worker leaves behind lose a peer or are told to stop; anything else is their own.
+  return !gang.maintenance || !(absl::IsUnavailable(verdict) || absl::IsCancelled(verdict));
+}
+
 absl::Status Verdict(const Gang& gang) {
   // CANCELLED is how a rank ends that was told to stop, UNAVAILABLE one that lost its peer.
   const auto weight = [](const absl::Status& status) {

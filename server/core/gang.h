@@ -16,6 +16,7 @@ struct Gang {
   std::vector<bool> ended;         // by rank
   std::vector<absl::Status> ends;  // in the order in which ranks ended
   bool stopping = false;           // the others were told to end
+  bool maintenance = false;        // it ends because a worker was told to go
 
   bool Ended() const { return ends.size() == workers.size(); }
 };
@@ -23,6 +24,9 @@ struct Gang {
 // Whether another attempt may end differently: a rank or a worker was lost. Other errors lie in
 // the job itself.
 bool IsRetryable(const absl::Status& status);
+
+// Whether the end of the gang counts against the job's retries: not when a worker was told to go.
+bool CountsAsRetry(const Gang& gang, const absl::Status& verdict);
 
 // What ended the gang: the first error that lies in the job, else the first one that is not just
 // the loss of a peer, else the first error; OK when all ranks succeeded.

@@ -6,13 +6,23 @@
 #include "common/base/log.h"
 
 namespace rondo {
+namespace {
+
+absl::Status BadMove(const JobId& id, JobState from, JobState to) {
+  return absl::InternalError(absl::StrCat("job ", id.value(), " cannot move from ",
+                                          JobStateName(from), " to ", JobStateName(to)));
+}
+
+}  // namespace
 
 absl::StatusOr<JobTable> JobTable::Load(JobStore* store, const Clock* clock) {
   JobTable table(store, clock);
   ASSIGN_OR_RETURN(std::vector<Job> jobs, store->LoadJobs());
   for (Job& job : jobs) {
     table.order_.push_back(job.id);
-    table.jobs_[job.id].job = std::move(job);
+    JobRecord& record = table.jobs_[job.id];
+    record.job = std::move(job);
+    table.open_.push_back(&record);
   }
   return table;
 }
@@ -22,6 +32,7 @@ JobRecord& JobTable::Add(Job job, const JobEvent& first, ModelFacts facts) {
   JobRecord& record = jobs_[job.id];
   record.job = std::move(job);
   record.facts = std::move(facts);
+  open_.push_back(&record);
   Apply(first, &record.job);
   return record;
 }
@@ -37,37 +48,54 @@ absl::StatusOr<JobRecord*> JobTable::Get(const JobId& id) {
 }
 
 absl::Status JobTable::Record(JobRecord* record, EventBody body) {
+  std::vector<EventBody> bodies;
+  bodies.push_back(std::move(body));
+  return RecordAll(record, std::move(bodies));
+}
+
+absl::Status JobTable::RecordAll(JobRecord* record, std::vector<EventBody> bodies) {
   RETURN_IF_ERROR(broken_);
   Job& job = record->job;
-  if (const auto* change = std::get_if<StateChanged>(&body)) {
-    if (!CanMoveTo(job.state, change->state)) {
-      return absl::InternalError(absl::StrCat("job ", job.id.value(), " cannot move from ",
-                                              JobStateName(job.state), " to ",
-                                              JobStateName(change->state)));
+  JobState state = job.state;
+  int64_t generation = job.generation;
+  const absl::Time now = clock_->Now();
+  std::vector<JobEvent> events;
+  events.reserve(bodies.size());
+  for (EventBody& body : bodies) {
+    if (const auto* change = std::get_if<StateChanged>(&body)) {
+      if (!CanMoveTo(state, change->state)) return BadMove(job.id, state, change->state);
+      state = change->state;
     }
+    if (const auto* gang = std::get_if<GangFormed>(&body)) generation = gang->generation;
+    events.push_back({0, now, generation, std::move(body)});
   }
-  JobEvent event{0, clock_->Now(), job.generation, std::move(body)};
-  if (const auto* gang = std::get_if<GangFormed>(&event.body)) event.generation = gang->generation;
-  const absl::StatusOr<int64_t> number = store_->Append(job.id, event);
-  if (!number.ok()) {
-    broken_ = absl::UnavailableError(
-        absl::StrCat("the job store failed, restart rondo-server once it can write: ",
-                     number.status().message()));
-    LogError("coordinator", std::string(broken_.message()));
-    return broken_;
+  const absl::StatusOr<int64_t> first = store_->Append(job.id, events);
+  if (!first.ok()) return Broke(first.status());
+  for (size_t i = 0; i < events.size(); ++i) {
+    events[i].number = *first + static_cast<int64_t>(i);
+    Apply(events[i], &job);
   }
-  event.number = *number;
-  Apply(event, &job);
+  record->changed.SignalAll();
   return absl::OkStatus();
 }
 
+absl::Status JobTable::Broke(const absl::Status& failure) {
+  if (!broken_.ok()) return broken_;
+  broken_ = absl::UnavailableError(
+      absl::StrCat("the job store failed, restart rondo-server once it can write: ",
+                   std::string(failure.message())));
+  LogError("coordinator", std::string(broken_.message()));
+  return Annotate(failure, "the job store failed");
+}
+
+void JobTable::WakeAll() {
+  for (auto& [id, record] : jobs_) record.changed.SignalAll();
+}
+
 std::vector<JobRecord*> JobTable::Open() {
-  std::vector<JobRecord*> open;
-  for (const JobId& id : order_) {
-    JobRecord& record = jobs_.at(id);
-    if (!IsFinal(record.job.state) || record.gang) open.push_back(&record);
-  }
-  return open;
+  std::erase_if(
+      open_, [](const JobRecord* record) { return IsFinal(record->job.state) && !record->gang; });
+  return open_;
 }
 
 std::pair<std::vector<Job>, int64_t> JobTable::Page(int size, int64_t before) const {

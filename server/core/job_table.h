@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/domain/job.h"
 #include "server/core/admission.h"
 #include "server/core/gang.h"
@@ -18,9 +19,10 @@ namespace rondo {
 
 struct JobRecord {
   Job job;
-  std::optional<ModelFacts> facts;  // absent: not read since the coordinator started
-  std::optional<Gang> gang;         // the ranks that have not all ended
-  int retries = 0;                  // generations lost since the coordinator started
+  std::optional<ModelFacts> facts;               // absent: not read since the coordinator started
+  std::optional<Gang> gang;                      // the ranks that have not all ended
+  absl::Time not_before = absl::InfinitePast();  // of the next generation
+  CondVar changed;                               // the job has new events, or WakeAll()
 };
 
 class JobTable {
@@ -33,12 +35,19 @@ class JobTable {
   JobRecord* Find(const JobId& id);                 // null: no such job
   absl::StatusOr<JobRecord*> Get(const JobId& id);  // NOT_FOUND in words
 
-  // Stamps, stores and applies an event. A change of state that the diagram of
-  // common/domain/job.h does not have is INTERNAL.
+  // Stamps, stores and applies events, all or none. A change of state that the diagram of
+  // common/domain/job.h does not have is INTERNAL. The error of a store that failed is the store's.
   absl::Status Record(JobRecord* record, EventBody body);
+  absl::Status RecordAll(JobRecord* record, std::vector<EventBody> bodies);
 
-  // The first failure of the store; nothing is recorded after it, so that memory never runs ahead.
+  // Why nothing is recorded any more, UNAVAILABLE: what a disk that failed holds is known only to
+  // the process that opens the store again, and memory must never run ahead of it.
   const absl::Status& broken() const { return broken_; }
+  // Remembers the store's first failure, and returns it.
+  absl::Status Broke(const absl::Status& failure);
+
+  // Ends the waits for events of every job.
+  void WakeAll();
 
   std::vector<JobRecord*> Open();  // not final, or with ranks that have not ended; oldest first
 
@@ -51,7 +60,8 @@ class JobTable {
   JobStore* store_;
   const Clock* clock_;
   std::map<JobId, JobRecord> jobs_;
-  std::vector<JobId> order_;  // oldest first
+  std::vector<JobId> order_;      // oldest first
+  std::vector<JobRecord*> open_;  // what Open() finds is among these
   absl::Status broken_;
 };
 

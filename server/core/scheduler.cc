@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
@@ -12,32 +13,20 @@
 namespace rondo {
 namespace {
 
-absl::Status RemoveTree(const std::string& dir) {
-  std::error_code error;
-  std::filesystem::remove_all(dir, error);
-  if (!error) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cannot remove ", dir, ": ", error.message()));
-}
+constexpr absl::Duration kFirstPause = absl::Seconds(1);
+constexpr absl::Duration kLongestPause = absl::Minutes(1);
 
-void RemoveTreeOrLog(const std::string& dir) {
-  if (const absl::Status removed = RemoveTree(dir); !removed.ok()) {
-    LogWarning("coordinator", std::string(removed.message()));
-  }
-}
-
-// What a former generation left, but for what training goes on from.
-absl::Status RemoveUnfinished(const std::string& artifact_dir) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(artifact_dir, error)) {
-    if (entry.path().filename() == kCheckpointFolder) continue;
-    RETURN_IF_ERROR(RemoveTree(entry.path().string()));
-  }
-  return absl::OkStatus();
+// Before the attempt that follows the `retries`-th loss: 1 s, 2 s, 4 s, ...
+absl::Duration PauseAfter(int retries) {
+  absl::Duration pause = kFirstPause;
+  for (int i = 1; i < retries && pause < kLongestPause; ++i) pause *= 2;
+  return std::min(pause, kLongestPause);
 }
 
 }  // namespace
 
 absl::Status Scheduler::Recover() {
+  RONDO_FAILPOINT("recover.before");
   for (JobRecord* record : jobs_->Open()) {
     const JobState state = record->job.state;
     if (state != JobState::kPlanning && state != JobState::kRunning) continue;
@@ -45,7 +34,9 @@ absl::Status Scheduler::Recover() {
         record, StateChanged{JobState::kRecovering,
                              absl::UnavailableError("the coordinator was started again")}));
   }
+  RONDO_FAILPOINT("recover.recorded");
   RemoveLeftovers();
+  RONDO_FAILPOINT("recover.after");
   return absl::OkStatus();
 }
 
@@ -54,12 +45,14 @@ void Scheduler::RemoveLeftovers() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(artifact_root_, error)) {
     const JobRecord* record = jobs_->Find(JobId(entry.path().filename().string()));
-    if (record == nullptr || record->job.state == JobState::kSucceeded) continue;
-    const std::string dir = entry.path().string();
-    if (IsFinal(record->job.state)) {
-      RemoveTreeOrLog(dir);
-    } else if (RemoveUnfinished(dir).ok()) {
-      std::filesystem::remove(dir, error);  // unless a checkpoint is left in it
+    if (record == nullptr) continue;
+    const JobFolder folder(entry.path().string());
+    if (record->job.state == JobState::kSucceeded) {
+      folder.RemoveGenerations();
+    } else if (IsFinal(record->job.state)) {
+      folder.RemoveAll();
+    } else {
+      folder.RemoveAllButCheckpoint();
     }
   }
 }
@@ -69,6 +62,7 @@ void Scheduler::Schedule() {
     const JobState state = record->job.state;
     const bool waiting = state == JobState::kQueued || state == JobState::kRecovering;
     if (!waiting || record->gang || !jobs_->broken().ok()) continue;
+    if (clock_->Now() < record->not_before) continue;
     std::vector<WorkerInfo> idle = workers_->Idle();
     size_t ranks = 0;
     const Fit fit = Fits(record, idle, &ranks);
@@ -107,32 +101,33 @@ void Scheduler::Start(JobRecord* record, const std::vector<WorkerInfo>& gang) {
 }
 
 absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang) {
-  Job& job = record->job;
-  const std::string artifact_dir = ArtifactDir(job.id);
-  RETURN_IF_ERROR(RemoveUnfinished(artifact_dir));
-  RETURN_IF_ERROR(MakeDirs(artifact_dir));
-
-  RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kPlanning}));
+  const Job& job = record->job;
   const int size = static_cast<int>(gang.size());
   ASSIGN_OR_RETURN(const auto shapes, ShapesOf(job.spec, record->facts->config, size));
-  RETURN_IF_ERROR(
-      jobs_->Record(record, PlanMade{MakePlan(job.spec, *record->facts, shapes, gang)}));
   GangFormed formed{job.generation + 1, {}};
   Gang ranks{formed.generation, {}, std::vector<bool>(gang.size(), false), {}};
   for (const WorkerInfo& worker : gang) {
     formed.ranks.push_back({worker.id, worker.host, worker.device});
     ranks.workers.push_back(worker.id);
   }
-  RETURN_IF_ERROR(jobs_->Record(record, std::move(formed)));
-  RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kRunning}));
+  const JobFolder folder = Folder(job.id);
+  RETURN_IF_ERROR(folder.Prepare(ranks.generation));
+  // The whole gang or nothing of it.
+  RETURN_IF_ERROR(
+      jobs_->RecordAll(record, {StateChanged{JobState::kPlanning},
+                                PlanMade{MakePlan(job.spec, *record->facts, shapes, gang)},
+                                std::move(formed), StateChanged{JobState::kRunning}}));
+  RONDO_FAILPOINT("gang.recorded");
 
   record->gang = std::move(ranks);
   for (int rank = 0; rank < size; ++rank) {
     const WorkerInfo& worker = gang[rank];
     workers_->Reserve(worker.id, job.id);
     workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, job.spec, *job.plan,
-                                          worker.host, worker.device, artifact_dir});
+                                          worker.host, worker.device,
+                                          folder.GenerationFolder(job.generation)});
   }
+  RONDO_FAILPOINT("gang.started");
   return absl::OkStatus();
 }
 
@@ -154,18 +149,25 @@ void Scheduler::OnRankEnded(JobRecord* record, int rank, const absl::Status& sta
   if (gang.Ended()) Settle(record);
 }
 
-void Scheduler::OnWorkerLost(const WorkerId& worker, const std::string& why) {
-  workers_->Lose(worker, clock_->Now());
-  LogWarning("coordinator", absl::StrCat("worker ", worker.value(), " was lost: ", why));
-  const absl::Status lost =
-      absl::UnavailableError(absl::StrCat("worker ", worker.value(), " was lost: ", why));
+void Scheduler::OnWorkerLost(const WorkerId& worker, const std::string& why, Departure departure) {
+  const bool left = departure == Departure::kLeft;
+  if (left) {
+    workers_->Remove(worker);
+  } else {
+    workers_->Lose(worker, clock_->Now());
+  }
+  const absl::Status lost = absl::UnavailableError(
+      absl::StrCat("worker ", worker.value(), left ? " left" : " was lost", ": ", why));
+  Log(left ? LogLevel::kInfo : LogLevel::kWarning, "coordinator", std::string(lost.message()));
   for (JobRecord* record : jobs_->Open()) {
     if (!record->gang) continue;
     const std::vector<WorkerId>& workers = record->gang->workers;
     const auto it = std::find(workers.begin(), workers.end(), worker);
     if (it == workers.end()) continue;
     const int rank = static_cast<int>(it - workers.begin());
-    if (!record->gang->ended[rank]) OnRankEnded(record, rank, lost);
+    if (record->gang->ended[rank]) continue;
+    if (left && !record->gang->stopping) record->gang->maintenance = true;
+    OnRankEnded(record, rank, lost);
   }
 }
 
@@ -177,10 +179,11 @@ absl::Status Scheduler::Cancel(JobRecord* record) {
                      "); only a job that has not can be cancelled"));
   }
   RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kCancelled}));
+  RONDO_FAILPOINT("job.cancel.recorded");
   if (record->gang) {
     StopOthers(record);
   } else {
-    RemoveTreeOrLog(ArtifactDir(job.id));
+    Folder(job.id).RemoveAll();
   }
   return absl::OkStatus();
 }
@@ -197,33 +200,48 @@ void Scheduler::StopOthers(JobRecord* record) {
 }
 
 void Scheduler::Settle(JobRecord* record) {
-  absl::Status verdict = Verdict(*record->gang);
-  record->gang.reset();
+  const Gang gang = *std::exchange(record->gang, std::nullopt);
   const Job& job = record->job;
   if (IsFinal(job.state)) {  // cancelled
-    RemoveTreeOrLog(ArtifactDir(job.id));
+    Folder(job.id).RemoveAll();
     return;
   }
-  if (verdict.ok() && job.artifacts.empty() && !job.spec.exports.empty()) {
-    verdict = absl::FailedPreconditionError("all ranks ended without publishing the artifacts");
-  }
-  // A failure of the store is remembered there and seen by everybody who writes.
+  const absl::Status verdict = Verdict(gang);
   if (verdict.ok()) {
-    RemoveTreeOrLog(JoinPath(ArtifactDir(job.id), kCheckpointFolder));
-    jobs_->Record(record, StateChanged{JobState::kSucceeded}).IgnoreError();
-  } else if (IsRetryable(verdict) && record->retries < kMaxRetries) {
-    ++record->retries;
-    jobs_->Record(record, StateChanged{JobState::kRecovering, verdict}).IgnoreError();
-  } else if (IsRetryable(verdict)) {
-    Fail(record, Annotate(verdict, absl::StrCat("after ", kMaxRetries + 1, " attempts")));
-  } else {
+    if (const absl::Status done = Succeed(record); !done.ok()) Fail(record, done);
+  } else if (!IsRetryable(verdict)) {
     Fail(record, verdict);
+  } else if (!CountsAsRetry(gang, verdict)) {
+    jobs_->Record(record, StateChanged{JobState::kRecovering, verdict}).IgnoreError();
+  } else if (job.retries >= kMaxRetries) {
+    Fail(record, Annotate(verdict, absl::StrCat("after ", job.retries + 1, " attempts")));
+  } else {
+    StateChanged recovering{JobState::kRecovering, verdict};
+    recovering.retry = true;
+    // A failure of the store is remembered there and seen by everybody who writes.
+    jobs_->Record(record, recovering).IgnoreError();
+    record->not_before = clock_->Now() + PauseAfter(job.retries);
   }
+}
+
+absl::Status Scheduler::Succeed(JobRecord* record) {
+  const Job& job = record->job;
+  if (job.artifacts.empty() && !job.spec.exports.empty()) {
+    return absl::FailedPreconditionError("all ranks ended without publishing the artifacts");
+  }
+  const JobFolder folder = Folder(job.id);
+  RETURN_IF_ERROR(folder.Publish(job.generation, job.artifacts));
+  RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kSucceeded}));
+  RONDO_FAILPOINT("job.succeeded.recorded");
+  folder.RemoveGenerations();
+  return absl::OkStatus();
 }
 
 void Scheduler::Fail(JobRecord* record, const absl::Status& why) {
   const absl::Status recorded = jobs_->Record(record, StateChanged{JobState::kFailed, why});
-  if (recorded.ok()) RemoveTreeOrLog(ArtifactDir(record->job.id));
+  if (!recorded.ok()) return;
+  RONDO_FAILPOINT("job.failed.recorded");
+  Folder(record->job.id).RemoveAll();
 }
 
 }  // namespace rondo

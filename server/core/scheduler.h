@@ -3,7 +3,9 @@
 // for more workers than are attached waits without holding up those behind it.
 //
 // A lost rank ends its generation: the others are told to stop, and when all have ended the job is
-// RECOVERING and starts over with the next generation, at most kMaxRetries times.
+// RECOVERING and, after a pause that doubles, goes on with the next generation, at most kMaxRetries
+// times. Generations that end because a worker was told to go or because the coordinator was
+// started again are not counted among these.
 //
 // Guarded by its owner's lock. A failing store (JobTable::broken) stops all progress.
 #pragma once
@@ -13,16 +15,20 @@
 
 #include "common/base/clock.h"
 #include "common/domain/rank_task.h"
+#include "server/core/job_folder.h"
 #include "server/core/job_table.h"
 #include "server/core/worker_table.h"
 
 namespace rondo {
 
+// How a worker goes: without a word, or because it was told to.
+enum class Departure { kLost, kLeft };
+
 class Scheduler {
  public:
   static constexpr int kMaxRetries = 2;
 
-  // `jobs`, `workers`, `clock` must outlive the scheduler. A job's artifacts are made in
+  // `jobs`, `workers`, `clock` must outlive the scheduler. A job has the folder
   // <artifact_root>/<job id>.
   Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, std::string artifact_root)
       : jobs_(jobs), workers_(workers), clock_(clock), artifact_root_(std::move(artifact_root)) {}
@@ -34,7 +40,8 @@ class Scheduler {
 
   void OnRankListening(JobRecord* record, const std::string& address);
   void OnRankEnded(JobRecord* record, int rank, const absl::Status& status);
-  void OnWorkerLost(const WorkerId& worker, const std::string& why);
+  void OnWorkerLost(const WorkerId& worker, const std::string& why,
+                    Departure departure = Departure::kLost);
   // FAILED_PRECONDITION: the job has ended.
   absl::Status Cancel(JobRecord* record);
 
@@ -46,10 +53,12 @@ class Scheduler {
   // Moves the job on, or to FAILED with what is in the way.
   void Start(JobRecord* record, const std::vector<WorkerInfo>& gang);
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
+  JobFolder Folder(const JobId& id) const { return JobFolder(ArtifactDir(id)); }
   absl::Status LoadFacts(JobRecord* record);
   void StopOthers(JobRecord* record);
   void RemoveLeftovers();
   void Settle(JobRecord* record);
+  absl::Status Succeed(JobRecord* record);
   void Fail(JobRecord* record, const absl::Status& why);
 
   JobTable* const jobs_;

@@ -20,6 +20,12 @@ bool WorkerTable::IsCurrent(const AgentSession& session) const {
 
 void WorkerTable::Heard(const WorkerId& id, absl::Time now) { workers_.at(id).heard = now; }
 
+void WorkerTable::HeardFromAll(absl::Time now) {
+  for (auto& [id, entry] : workers_) {
+    if (entry.link != nullptr) entry.heard = now;
+  }
+}
+
 void WorkerTable::Lose(const WorkerId& id, absl::Time now) {
   Entry& entry = workers_.at(id);
   entry.link = nullptr;

@@ -29,6 +29,11 @@ class WorkerTable {
   // The worker is LOST and keeps its place in the list for a while.
   void Lose(const WorkerId& id, absl::Time now);
 
+  // The worker is gone, by its own word.
+  void Remove(const WorkerId& id) { workers_.erase(id); }
+  // As if every worker had been heard now.
+  void HeardFromAll(absl::Time now);
+
   // Null when the worker is not attached.
   AgentLink* Link(const WorkerId& id) const;
   void Reserve(const WorkerId& id, const JobId& job);

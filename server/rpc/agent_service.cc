@@ -40,9 +40,9 @@ class AgentServiceHandler::Link final : public AgentLink {
     message.mutable_stop();
     Queue(std::move(message));
   }
-  void Heartbeat() {
+  void Heartbeat(absl::Duration lease) {
     v1::CoordinatorMessage message;
-    message.mutable_heartbeat();
+    message.mutable_heartbeat()->set_lease_ms(absl::ToInt64Milliseconds(lease));
     Queue(std::move(message));
   }
 
@@ -106,9 +106,15 @@ absl::Status AgentServiceHandler::Serve(grpc::ServerContext* context, Stream* st
   ASSIGN_OR_RETURN(const WorkerInfo info, FromProto(message.hello()));
   Link link(context, stream);
   ASSIGN_OR_RETURN(const AgentSession session, coordinator_->AttachAgent(info, &link));
-  link.Heartbeat();  // tells the agent that it is attached
+  link.Heartbeat(coordinator_->lease());  // tells the agent that it is attached
   absl::Status status;
-  while (status.ok() && stream->Read(&message)) status = Handle(session, message, &link);
+  while (status.ok() && stream->Read(&message)) {
+    if (message.has_leaving()) {
+      coordinator_->DetachAgent(session, "it was told to go", Departure::kLeft);
+      return absl::OkStatus();
+    }
+    status = Handle(session, message, &link);
+  }
   coordinator_->DetachAgent(session,
                             status.ok() ? "its connection broke" : std::string(status.message()));
   return status;
@@ -117,7 +123,9 @@ absl::Status AgentServiceHandler::Serve(grpc::ServerContext* context, Stream* st
 absl::Status AgentServiceHandler::Handle(const AgentSession& session,
                                          const v1::AgentMessage& message, Link* link) {
   switch (message.body_case()) {
-    case v1::AgentMessage::kHeartbeat: link->Heartbeat(); return coordinator_->OnHeartbeat(session);
+    case v1::AgentMessage::kHeartbeat:
+      link->Heartbeat(coordinator_->lease());
+      return coordinator_->OnHeartbeat(session);
     case v1::AgentMessage::kReport: {
       ASSIGN_OR_RETURN(const RankReport report, FromProto(message.report()));
       const v1::RankId& rank = message.rank();
@@ -125,6 +133,7 @@ absl::Status AgentServiceHandler::Handle(const AgentSession& session,
                                         rank.rank(), report);
     }
     case v1::AgentMessage::kHello: return absl::InvalidArgumentError("hello came twice");
+    case v1::AgentMessage::kLeaving:
     case v1::AgentMessage::BODY_NOT_SET: break;
   }
   return absl::InvalidArgumentError("agent message has no body that this version knows");

@@ -18,7 +18,7 @@ namespace rondo {
 namespace {
 
 constexpr int kMaxMessageBytes = 4 << 20;
-constexpr int kMaxThreads = 512;  // one a call in progress: watchers and agents hold one each
+constexpr int kMaxThreads = 2048;  // one a call in progress: watchers and agents hold one each
 constexpr std::chrono::seconds kTick(1);
 
 // There is no MAX_CONNECTION_AGE: the life of an agent's stream is its lease.

@@ -23,6 +23,7 @@ struct Flags {
   std::string state_dir;
   std::string artifact_dir;
   bool insecure = false;
+  double lease_seconds = 30;
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -55,6 +56,7 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   Coordinator::Options options{store.get(), &clock};
   options.artifact_root =
       flags.artifact_dir.empty() ? JoinPath(flags.state_dir, "artifacts") : flags.artifact_dir;
+  options.worker_silence = absl::Seconds(flags.lease_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                    Server::Start({flags.listen, coordinator.get()}));
@@ -75,6 +77,10 @@ int Main(int argc, char** argv) {
   app.add_option("--artifact-dir", flags.artifact_dir,
                  "folder of the artifacts, shared with the workers; default <state-dir>/artifacts");
   app.add_flag("--insecure", flags.insecure, "allow a --listen address beyond this machine");
+  app.add_option("--lease", flags.lease_seconds,
+                 "seconds of silence after which a worker is lost, and ends its ranks")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
                                                   {"info", LogLevel::kInfo},
                                                   {"warning", LogLevel::kWarning},

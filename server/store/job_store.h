@@ -1,6 +1,8 @@
 // Where jobs and their events are kept. Append-only: a job is the fold of its events
 // (common/domain/job.h). When a call that writes returns OK, what it wrote survives a crash of the
-// process and of the machine. Implementations are thread-safe; one process owns a store.
+// process and of the machine; when it returns an error nothing was written: RESOURCE_EXHAUSTED for
+// a full disk, INTERNAL for any other failure of the disk. (Only when a crash follows that INTERNAL
+// may it turn out to have been written.) Implementations are thread-safe; one process owns a store.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +32,9 @@ class JobStore {
   // the request id is known, writes nothing and answers as FindRequest.
   virtual absl::StatusOr<CreatedJob> Create(const Job& job, const JobEvent& first) = 0;
 
-  // Gives the event the job's next number and returns it. NOT_FOUND: no such job.
-  virtual absl::StatusOr<int64_t> Append(const JobId& id, const JobEvent& event) = 0;
+  // Gives the events the job's next numbers and returns the first. All are written or none is.
+  // NOT_FOUND: no such job. REQUIRES: there are events.
+  virtual absl::StatusOr<int64_t> Append(const JobId& id, const std::vector<JobEvent>& events) = 0;
 
   // At most `limit` events with numbers above `after`, in order.
   virtual absl::StatusOr<std::vector<JobEvent>> ReadEvents(const JobId& id, int64_t after,

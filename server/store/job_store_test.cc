@@ -8,6 +8,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "server/store/sqlite.h"
@@ -52,14 +54,19 @@ Job MakeJob(const std::string& id, const std::string& request_id, int bits = 4) 
   return job;
 }
 
+std::string Contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 JobEvent Event(EventBody body) { return {0, absl::FromUnixSeconds(9), 0, std::move(body)}; }
 
 TEST_F(JobStoreTest, WhatWasWrittenIsThereAfterReopening) {
   ASSERT_TRUE(store_->Create(MakeJob("j-1", "r-1"), Event(StateChanged{})).ok());
   ASSERT_TRUE(store_->Create(MakeJob("j-2", "r-2", 3), Event(StateChanged{})).ok());
-  EXPECT_EQ(*store_->Append(JobId("j-1"), Event(StateChanged{JobState::kPlanning})), 2);
-  EXPECT_EQ(*store_->Append(JobId("j-1"), Event(Note{Severity::kInfo, 0, "hello"})), 3);
-  EXPECT_EQ(*store_->Append(JobId("j-2"), Event(Note{Severity::kInfo, 0, "other"})), 2);
+  EXPECT_EQ(*store_->Append(JobId("j-1"), {Event(StateChanged{JobState::kPlanning})}), 2);
+  EXPECT_EQ(*store_->Append(JobId("j-1"), {Event(Note{Severity::kInfo, 0, "hello"})}), 3);
+  EXPECT_EQ(*store_->Append(JobId("j-2"), {Event(Note{Severity::kInfo, 0, "other"})}), 2);
   Reopen();
   const auto jobs = store_->LoadJobs();
   ASSERT_TRUE(jobs.ok()) << jobs.status();
@@ -69,13 +76,24 @@ TEST_F(JobStoreTest, WhatWasWrittenIsThereAfterReopening) {
   EXPECT_EQ((*jobs)[0].last_event, 3);
   EXPECT_EQ((*jobs)[0].created, absl::FromUnixNanos(1234567890123456789));
   EXPECT_EQ((*jobs)[1].spec.grid.bits, 3);
-  EXPECT_EQ(*store_->Append(JobId("j-1"), Event(StateChanged{JobState::kFailed})), 4);
+  EXPECT_EQ(*store_->Append(JobId("j-1"), {Event(StateChanged{JobState::kFailed})}), 4);
+}
+
+TEST_F(JobStoreTest, EventsThatBelongTogetherAreWrittenTogether) {
+  ASSERT_TRUE(store_->Create(MakeJob("j", "r"), Event(StateChanged{})).ok());
+  const auto first = store_->Append(
+      JobId("j"), {Event(StateChanged{JobState::kPlanning}), Event(GangFormed{1, {}})});
+  EXPECT_EQ(*first, 2);
+  const auto events = *store_->ReadEvents(JobId("j"), 1, 10);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[1].number, 3);
+  EXPECT_EQ(std::get<GangFormed>(events[1].body).generation, 1);
 }
 
 TEST_F(JobStoreTest, ReadsEventsAfterANumber) {
   ASSERT_TRUE(store_->Create(MakeJob("j", "r"), Event(StateChanged{})).ok());
   for (int i = 2; i <= 5; ++i) {
-    ASSERT_TRUE(store_->Append(JobId("j"), Event(Note{Severity::kInfo, i, "n"})).ok());
+    ASSERT_TRUE(store_->Append(JobId("j"), {Event(Note{Severity::kInfo, i, "n"})}).ok());
   }
   const auto events = store_->ReadEvents(JobId("j"), 2, 2);
   ASSERT_TRUE(events.ok());
@@ -102,7 +120,7 @@ TEST_F(JobStoreTest, ARequestIdMakesOneJob) {
 }
 
 TEST_F(JobStoreTest, AppendToAnUnknownJobIsNotFound) {
-  EXPECT_TRUE(absl::IsNotFound(store_->Append(JobId("j"), Event(StateChanged{})).status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->Append(JobId("j"), {Event(StateChanged{})}).status()));
 }
 
 TEST_F(JobStoreTest, NumbersAreContiguousUnderConcurrency) {
@@ -112,7 +130,7 @@ TEST_F(JobStoreTest, NumbersAreContiguousUnderConcurrency) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 25; ++i) {
-        EXPECT_TRUE(store_->Append(JobId("j"), Event(Note{Severity::kInfo, 0, "n"})).ok());
+        EXPECT_TRUE(store_->Append(JobId("j"), {Event(Note{Severity::kInfo, 0, "n"})}).ok());
       }
     });
   }
@@ -130,12 +148,48 @@ TEST_F(JobStoreTest, RefusesANewerSchema) {
   store_.reset();
   {
     auto db = Sqlite::Open(path());
-    ASSERT_TRUE(db->Execute("PRAGMA user_version = 2").ok());
+    ASSERT_TRUE(db->Execute("PRAGMA user_version = 3").ok());
   }
   const absl::Status refused = OpenSqliteJobStore(path()).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()),
-              HasSubstr("was written by a newer release (schema 2, this one knows 1)"));
+              HasSubstr("was written by a newer release (schema 3, this one knows 2)"));
+}
+
+TEST_F(JobStoreTest, RefusesADatabaseOfAnotherProgramAndLeavesItAlone) {
+  store_.reset();
+  const std::string other = dir_ + "/other.db";
+  ASSERT_TRUE(Sqlite::Open(other)->Execute("CREATE TABLE jobs (name TEXT)").ok());
+  const std::string before = Contents(other);
+  EXPECT_EQ(OpenSqliteJobStore(other).status(),
+            absl::FailedPreconditionError(
+                other + " is a database of another program; choose another folder"));
+  EXPECT_EQ(Contents(other), before);
+}
+
+// Written by a release of schema 1; tests/data/store/PROVENANCE.md says how.
+TEST_F(JobStoreTest, OpensAFileOfSchema1) {
+  store_.reset();
+  const std::string old = dir_ + "/old.db";
+  std::filesystem::copy_file("tests/data/store/schema1.db", old);
+  for (int open = 0; open < 2; ++open) {  // the second time it is of this schema
+    auto store = OpenSqliteJobStore(old);
+    ASSERT_TRUE(store.ok()) << store.status();
+    const auto jobs = (*store)->LoadJobs();
+    ASSERT_TRUE(jobs.ok()) << jobs.status();
+    ASSERT_EQ(jobs->size(), 3u);
+    EXPECT_EQ((*jobs)[0].request_id, "first");
+    EXPECT_EQ((*jobs)[0].state, JobState::kSucceeded);
+    EXPECT_EQ((*jobs)[0].last_event, 18);
+    EXPECT_EQ((*jobs)[0].layers_quantized, 4);
+    EXPECT_EQ((*jobs)[0].artifacts.size(), 8u);
+    EXPECT_EQ((*jobs)[1].state, JobState::kCancelled);
+    EXPECT_EQ((*jobs)[2].state, JobState::kQueued);
+    const JobSpec& spec = (*jobs)[2].spec;
+    EXPECT_EQ(spec.grid.bits, 3);
+    // The request ids of then are known, with the specs of now.
+    EXPECT_EQ(*(*store)->FindRequest("third", spec), (*jobs)[2].id);
+  }
 }
 
 TEST_F(JobStoreTest, RefusesWhatIsNoDatabase) {
@@ -158,7 +212,7 @@ TEST_F(JobStoreTest, AcknowledgedEventsSurviveAKill) {
     auto store = *OpenSqliteJobStore(path());
     store->Create(MakeJob("j", "r"), Event(StateChanged{})).IgnoreError();
     while (true) {
-      const auto number = store->Append(JobId("j"), Event(Note{Severity::kInfo, 0, "n"}));
+      const auto number = store->Append(JobId("j"), {Event(Note{Severity::kInfo, 0, "n"})});
       if (!number.ok() || write(acknowledged[1], &*number, sizeof(*number)) < 0) _exit(1);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/failpoint.h"
 #include "common/base/mutex.h"
 #include "server/store/record_codec.h"
 #include "server/store/sqlite.h"
@@ -9,8 +10,14 @@
 namespace rondo {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
-constexpr char kSchema[] = R"(
+// "Rndo": what a file of ours says of itself, from schema 2 on.
+constexpr int64_t kApplicationId = 0x526e646f;
+constexpr int64_t kSchemaVersion = 2;
+
+// kMigrations[v] takes a file from schema v to v + 1; an empty file is schema 0. What a release has
+// written once stays as it is here.
+constexpr const char* kMigrations[kSchemaVersion] = {
+    R"(
   CREATE TABLE jobs (
     sequence INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -23,7 +30,20 @@ constexpr char kSchema[] = R"(
     record BLOB NOT NULL,
     PRIMARY KEY (job_id, number)) WITHOUT ROWID;
   PRAGMA user_version = 1;
-)";
+)",
+    // So that a database of something else is never taken for ours.
+    R"(
+  PRAGMA application_id = 0x526e646f;
+  PRAGMA user_version = 2;
+)"};
+
+// What an older release wrote may lack fields that this one writes, so stored bytes are compared
+// as what they say.
+absl::StatusOr<bool> SameSpec(const std::string& stored, const std::string& spec) {
+  if (stored == spec) return true;
+  ASSIGN_OR_RETURN(const JobSpec decoded, DecodeSpec(stored));
+  return EncodeSpec(decoded) == spec;
+}
 
 class SqliteJobStore final : public JobStore {
  public:
@@ -37,10 +57,7 @@ class SqliteJobStore final : public JobStore {
     return FindRequestLocked(request_id, EncodeSpec(spec));
   }
   absl::StatusOr<CreatedJob> Create(const Job& job, const JobEvent& first) override;
-  absl::StatusOr<int64_t> Append(const JobId& id, const JobEvent& event) override {
-    MutexLock lock(&mu_);
-    return AppendLocked(id, event);
-  }
+  absl::StatusOr<int64_t> Append(const JobId& id, const std::vector<JobEvent>& events) override;
   absl::StatusOr<std::vector<JobEvent>> ReadEvents(const JobId& id, int64_t after,
                                                    int limit) override {
     MutexLock lock(&mu_);
@@ -49,6 +66,9 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<std::vector<Job>> LoadJobs() override;
 
  private:
+  absl::StatusOr<int64_t> Number(const std::string& query) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<int64_t> CheckSchema() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Migrate(int64_t version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<std::optional<JobId>> FindRequestLocked(const std::string& request_id,
                                                          const std::string& spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -64,25 +84,48 @@ class SqliteJobStore final : public JobStore {
 
 absl::Status SqliteJobStore::Initialise() {
   MutexLock lock(&mu_);
-  // EXCLUSIVE keeps the lock that the first write takes until the file is closed.
+  // EXCLUSIVE keeps the lock that the first access takes until the file is closed.
   RETURN_IF_ERROR(db_.Execute("PRAGMA locking_mode = EXCLUSIVE"));
+  ASSIGN_OR_RETURN(const int64_t version, CheckSchema());
   RETURN_IF_ERROR(db_.Execute("PRAGMA journal_mode = WAL"));
   RETURN_IF_ERROR(db_.Execute("PRAGMA synchronous = FULL"));
   RETURN_IF_ERROR(db_.Execute("PRAGMA foreign_keys = ON"));
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&db_));
-  int64_t version = 0;
-  {
-    ASSIGN_OR_RETURN(Statement query, db_.Prepare("PRAGMA user_version"));
-    ASSIGN_OR_RETURN(const bool row, query.Step());
-    if (row) version = query.Int(0);
+  return Migrate(version);
+}
+
+absl::StatusOr<int64_t> SqliteJobStore::Number(const std::string& query) {
+  ASSIGN_OR_RETURN(Statement statement, db_.Prepare(query));
+  ASSIGN_OR_RETURN(const bool row, statement.Step());
+  return row ? statement.Int(0) : 0;
+}
+
+// The schema of the file as it is; changes nothing.
+absl::StatusOr<int64_t> SqliteJobStore::CheckSchema() {
+  ASSIGN_OR_RETURN(const int64_t version, Number("PRAGMA user_version"));
+  ASSIGN_OR_RETURN(const int64_t application, Number("PRAGMA application_id"));
+  ASSIGN_OR_RETURN(const int64_t tables, Number("SELECT COUNT(*) FROM sqlite_schema"));
+  const bool unnamed = application == 0 && (tables == 0 || version == 1);
+  if (application != kApplicationId && !unnamed) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(db_.path(), " is a database of another program; choose another folder"));
   }
   if (version > kSchemaVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat(db_.path(), " was written by a newer release (schema ", version,
                      ", this one knows ", kSchemaVersion, "); use that release or another folder"));
   }
-  if (version == 0) RETURN_IF_ERROR(db_.Execute(kSchema));
-  return transaction.Commit();
+  return version;
+}
+
+absl::Status SqliteJobStore::Migrate(int64_t version) {
+  RONDO_FAILPOINT("store.migrate.before");
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&db_));
+  for (int64_t v = version; v < kSchemaVersion; ++v) {
+    RETURN_IF_ERROR(db_.Execute(kMigrations[v]));
+  }
+  RETURN_IF_ERROR(transaction.Commit());
+  RONDO_FAILPOINT("store.migrate.after");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<JobId>> SqliteJobStore::FindRequestLocked(
@@ -90,7 +133,8 @@ absl::StatusOr<std::optional<JobId>> SqliteJobStore::FindRequestLocked(
   ASSIGN_OR_RETURN(Statement query, db_.Prepare("SELECT id, spec FROM jobs WHERE request_id = ?"));
   ASSIGN_OR_RETURN(const bool found, query.Bind(request_id).Step());
   if (!found) return std::nullopt;
-  if (query.Bytes(1) != spec) {
+  ASSIGN_OR_RETURN(const bool same, SameSpec(query.Bytes(1), spec));
+  if (!same) {
     return absl::InvalidArgumentError(absl::StrCat("request_id \"", request_id,
                                                    "\" was used for job ", query.Bytes(0),
                                                    " with another spec; choose a new request_id"));
@@ -101,6 +145,7 @@ absl::StatusOr<std::optional<JobId>> SqliteJobStore::FindRequestLocked(
 absl::StatusOr<CreatedJob> SqliteJobStore::Create(const Job& job, const JobEvent& first) {
   MutexLock lock(&mu_);
   const std::string spec = EncodeSpec(job.spec);
+  RONDO_FAILPOINT("store.create.before");
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&db_));
   ASSIGN_OR_RETURN(const std::optional<JobId> known, FindRequestLocked(job.request_id, spec));
   if (known) return CreatedJob{*known, true};
@@ -112,10 +157,28 @@ absl::StatusOr<CreatedJob> SqliteJobStore::Create(const Job& job, const JobEvent
     RETURN_IF_ERROR(insert.BindBlob(spec).Step().status());
   }
   RETURN_IF_ERROR(AppendLocked(job.id, first).status());
+  RONDO_FAILPOINT("store.create.written");
   RETURN_IF_ERROR(transaction.Commit());
+  RONDO_FAILPOINT("store.create.after");
   return CreatedJob{job.id, false};
 }
 
+absl::StatusOr<int64_t> SqliteJobStore::Append(const JobId& id,
+                                               const std::vector<JobEvent>& events) {
+  MutexLock lock(&mu_);
+  RONDO_FAILPOINT("store.append.before");
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(&db_));
+  int64_t last = 0;
+  for (const JobEvent& event : events) {
+    ASSIGN_OR_RETURN(last, AppendLocked(id, event));
+  }
+  RONDO_FAILPOINT("store.append.written");
+  RETURN_IF_ERROR(transaction.Commit());
+  RONDO_FAILPOINT("store.append.after");
+  return last - static_cast<int64_t>(events.size()) + 1;
+}
+
+// Within a transaction.
 absl::StatusOr<int64_t> SqliteJobStore::AppendLocked(const JobId& id, const JobEvent& event) {
   ASSIGN_OR_RETURN(Statement insert, db_.Prepare(R"(
       INSERT INTO events (job_id, number, record)
@@ -127,7 +190,6 @@ absl::StatusOr<int64_t> SqliteJobStore::AppendLocked(const JobId& id, const JobE
     return absl::NotFoundError(absl::StrCat("job \"", id.value(), "\" is not in the store"));
   }
   const int64_t number = insert.Int(0);
-  // The statement commits when it has run to its end, outside of a transaction.
   RETURN_IF_ERROR(insert.Step().status());
   return number;
 }

@@ -18,6 +18,7 @@ namespace {
 // A coordinator that has vanished without closing its connection is noticed within 40 s.
 constexpr int kKeepaliveTimeMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr absl::Duration kLeaveTimeout = absl::Seconds(2);
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -80,6 +81,9 @@ class Agent::Impl {
   void Handle(const v1::CoordinatorMessage& message, Connection* connection);
   void StartRank(const v1::CoordinatorMessage& message, Connection* connection);
   void BeatUntilClosed(Connection* connection);
+  // Tells the coordinator that the agent goes, and ends the connection if it does not.
+  void Leave(Connection* connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Heard(const v1::CoordinatorMessage& message);
   // Announces the connection to Shutdown(), or takes it back; false when shut down already.
   bool SetConnection(Connection* connection);
   bool ShutDown();
@@ -94,12 +98,17 @@ class Agent::Impl {
   CondVar changed_;
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
   Connection* connection_ ABSL_GUARDED_BY(mu_) = nullptr;
+  // Of this connection.
+  bool attached_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Time heard_ ABSL_GUARDED_BY(mu_);
+  absl::Duration lease_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
+  absl::Duration interval_ ABSL_GUARDED_BY(mu_);  // of heartbeats
 };
 
 void Agent::Impl::Shutdown() {
   MutexLock lock(&mu_);
   shut_down_ = true;
-  if (connection_ != nullptr) connection_->Cancel();
+  if (connection_ != nullptr && !attached_) connection_->Cancel();
   changed_.SignalAll();
 }
 
@@ -111,6 +120,9 @@ bool Agent::Impl::ShutDown() {
 bool Agent::Impl::SetConnection(Connection* connection) {
   MutexLock lock(&mu_);
   connection_ = connection;
+  attached_ = false;
+  lease_ = absl::InfiniteDuration();
+  interval_ = options_.heartbeat_interval;
   changed_.SignalAll();
   return !shut_down_;
 }
@@ -155,6 +167,7 @@ absl::Status Agent::Impl::Serve(bool* attached) {
   while (connection.Read(&message)) {
     if (!*attached) LogInfo("agent", absl::StrCat("attached to ", options_.coordinator));
     *attached = true;
+    Heard(message);
     Handle(message, &connection);
   }
   SetConnection(nullptr);
@@ -164,16 +177,47 @@ absl::Status Agent::Impl::Serve(bool* attached) {
   return status.ok() ? absl::UnavailableError("the coordinator closed the connection") : status;
 }
 
+void Agent::Impl::Heard(const v1::CoordinatorMessage& message) {
+  MutexLock lock(&mu_);
+  heard_ = absl::Now();
+  if (!attached_) changed_.SignalAll();
+  attached_ = true;
+  if (message.heartbeat().lease_ms() == 0) return;
+  lease_ = absl::Milliseconds(message.heartbeat().lease_ms());
+  interval_ = std::min(options_.heartbeat_interval, lease_ / 4);
+}
+
 void Agent::Impl::BeatUntilClosed(Connection* connection) {
   v1::AgentMessage beat;
   beat.mutable_heartbeat();
   MutexLock lock(&mu_);
   while (connection_ == connection) {
-    if (changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(options_.heartbeat_interval))) continue;
+    if (shut_down_ && attached_) return Leave(connection);
+    if (changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(interval_))) continue;
+    if (attached_ && absl::Now() - heard_ > lease_) {
+      // It takes this worker for lost by now, or soon will.
+      LogWarning("agent", "the coordinator is silent");
+      return connection->Cancel();
+    }
     mu_.Unlock();
     connection->Write(beat);
     mu_.Lock();
   }
+}
+
+void Agent::Impl::Leave(Connection* connection) {
+  v1::AgentMessage message;
+  message.mutable_leaving();
+  // A thread of its own: writing may block for as long as the coordinator does not read.
+  std::thread writer([&] { connection->Write(message); });
+  const absl::Time end = absl::Now() + kLeaveTimeout;
+  while (connection_ == connection && absl::Now() < end) {
+    changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(end - absl::Now()));
+  }
+  if (connection_ == connection) connection->Cancel();
+  mu_.Unlock();
+  writer.join();
+  mu_.Lock();
 }
 
 void Agent::Impl::Handle(const v1::CoordinatorMessage& message, Connection* connection) {

@@ -1,6 +1,6 @@
 // The agent of one worker slot: attaches to the coordinator, starts and ends rank processes as it
-// is told, and passes on what they say. When the connection breaks its ranks end, and it attaches
-// again after a jittered pause.
+// is told, and passes on what they say. When the connection breaks, or the coordinator is silent
+// for as long as its lease says, its ranks end, and it attaches again after a jittered pause.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ struct AgentOptions {
   SupervisorOptions ranks;
   std::string cache_dir;  // RankTask::cache_dir
   bool exit_on_disconnect = false;
-  absl::Duration heartbeat_interval = absl::Seconds(5);
+  absl::Duration heartbeat_interval = absl::Seconds(5);  // at most a quarter of the lease
   absl::Duration first_pause = absl::Milliseconds(250);  // before attaching again; doubles
   absl::Duration longest_pause = absl::Seconds(15);
 };
@@ -32,7 +32,8 @@ class Agent {
   // Ranks have ended by then. Call once.
   absl::Status Run();
 
-  // Thread-safe; returns at once.
+  // Tells the coordinator that this worker goes, which costs its job no retry. Thread-safe; returns
+  // at once.
   void Shutdown();
 
  private:

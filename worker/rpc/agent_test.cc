@@ -43,6 +43,8 @@ class FakeCoordinator final : public v1::AgentService::Service {
     v1::AgentMessage message;
     while (stream->Read(&message)) {
       MutexLock lock(&mu_);
+      left_ = message.has_leaving();
+      if (left_) break;
       said_.push_back(message);
       changed_.SignalAll();
     }
@@ -65,6 +67,10 @@ class FakeCoordinator final : public v1::AgentService::Service {
     said_.pop_front();
     return message;
   }
+  bool left() {
+    MutexLock lock(&mu_);
+    return left_;
+  }
   void Say(const v1::CoordinatorMessage& message) {
     MutexLock lock(&mu_);
     ASSERT_NE(stream_, nullptr);
@@ -78,6 +84,7 @@ class FakeCoordinator final : public v1::AgentService::Service {
   CondVar changed_;
   std::deque<v1::AgentMessage> said_ ABSL_GUARDED_BY(mu_);
   Stream* stream_ ABSL_GUARDED_BY(mu_) = nullptr;
+  bool left_ ABSL_GUARDED_BY(mu_) = false;  // the last agent said so
 };
 
 v1::CoordinatorMessage StartMessage(const std::string& behaviour, int64_t generation = 1) {
@@ -204,6 +211,28 @@ TEST_F(AgentTest, AttachesAgainAfterTheCoordinatorCameBackAndItsRanksEnd) {
   ExpectHello();
   EXPECT_EQ(kill(rank, 0), -1);
   EXPECT_TRUE(End().ok());
+}
+
+TEST_F(AgentTest, EndsItsRankWhenTheCoordinatorIsSilentForALease) {
+  Start();
+  ExpectHello();
+  coordinator_.Say(StartMessage("hang"));
+  const pid_t rank = ExpectListening();
+  v1::CoordinatorMessage heartbeat;
+  heartbeat.mutable_heartbeat()->set_lease_ms(200);
+  coordinator_.Say(heartbeat);
+  ExpectHello();
+  EXPECT_EQ(kill(rank, 0), -1);
+  EXPECT_TRUE(End().ok());
+}
+
+TEST_F(AgentTest, SaysThatItGoes) {
+  Start();
+  ExpectHello();
+  coordinator_.Say(StartMessage("hang"));
+  ExpectListening();
+  EXPECT_TRUE(End().ok());
+  EXPECT_TRUE(coordinator_.left());
 }
 
 TEST_F(AgentTest, EndsWithTheConnectionWhenAsked) {

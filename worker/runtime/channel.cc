@@ -4,10 +4,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "proto/convert/agent.h"
 
 namespace rondo {
@@ -17,6 +18,20 @@ absl::Status SendMessage(int fd, Mutex* mu, const google::protobuf::MessageLite&
   const std::string bytes = message.SerializeAsString();
   MutexLock lock(mu);
   return SendFrame(fd, bytes);
+}
+
+absl::Status WaitReadable(int fd, absl::Duration timeout) {
+  const absl::Time end = absl::Now() + timeout;
+  pollfd peer{.fd = fd, .events = POLLIN, .revents = 0};
+  while (true) {
+    const absl::Duration left = std::clamp(end - absl::Now(), absl::ZeroDuration(), absl::Hours(1));
+    const int ready = poll(&peer, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
+    if (ready > 0) return absl::OkStatus();
+    if (ready == 0 && absl::Now() >= end) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("no sign of life for ", absl::FormatDuration(timeout)));
+    }
+  }
 }
 
 // The next command; UNAVAILABLE when the agent has gone.
@@ -34,17 +49,22 @@ absl::StatusOr<v1::RankCommand> ReceiveCommand(int fd) {
 
 void RankChannel::WatchPeer() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  std::thread([fd = fd_.get()] {
-    pollfd peer{.fd = fd, .events = POLLRDHUP, .revents = 0};
-    while (poll(&peer, 1, -1) < 0 && errno == EINTR) {
+  v1::RankReport alive;
+  alive.mutable_alive();
+  std::thread([end = end_, frame = alive.SerializeAsString()] {
+    pollfd peer{.fd = end->fd.get(), .events = POLLRDHUP, .revents = 0};
+    while (true) {
+      const int ready = poll(&peer, 1, static_cast<int>(absl::ToInt64Milliseconds(kSignOfLife)));
+      if (ready > 0) _exit(kAgentGoneExitCode);
+      if (ready < 0) continue;  // a signal
+      MutexLock lock(&end->send_mu);
+      SendFrame(end->fd.get(), frame).IgnoreError();  // the next poll tells
     }
-    // An invalid descriptor was closed by this process, which is ending by itself.
-    if ((peer.revents & POLLNVAL) == 0) _exit(kAgentGoneExitCode);
   }).detach();
 }
 
 absl::StatusOr<RankTask> RankChannel::ReceiveTask() {
-  ASSIGN_OR_RETURN(const v1::RankCommand command, ReceiveCommand(fd_.get()));
+  ASSIGN_OR_RETURN(const v1::RankCommand command, ReceiveCommand(end_->fd.get()));
   if (!command.has_start()) {
     return absl::InvalidArgumentError("the first command on the rank channel is not `start`");
   }
@@ -52,7 +72,7 @@ absl::StatusOr<RankTask> RankChannel::ReceiveTask() {
 }
 
 absl::StatusOr<std::string> RankChannel::WaitForRendezvous() {
-  ASSIGN_OR_RETURN(const v1::RankCommand command, ReceiveCommand(fd_.get()));
+  ASSIGN_OR_RETURN(const v1::RankCommand command, ReceiveCommand(end_->fd.get()));
   if (!command.has_rendezvous()) {
     return absl::InvalidArgumentError("the second command on the rank channel is not `rendezvous`");
   }
@@ -60,7 +80,7 @@ absl::StatusOr<std::string> RankChannel::WaitForRendezvous() {
 }
 
 absl::Status RankChannel::Report(const RankReport& report) {
-  return SendMessage(fd_.get(), &send_mu_, ToProto(report));
+  return SendMessage(end_->fd.get(), &end_->send_mu, ToProto(report));
 }
 
 absl::Status AgentChannel::Send(const RankTask& task) {
@@ -75,15 +95,19 @@ absl::Status AgentChannel::SendRendezvous(const std::string& address) {
   return SendMessage(fd_.get(), &send_mu_, command);
 }
 
-absl::StatusOr<std::optional<RankReport>> AgentChannel::Receive() {
-  ASSIGN_OR_RETURN(const std::optional<std::string> frame, ReceiveFrame(fd_.get()));
-  if (!frame.has_value()) return std::nullopt;
-  v1::RankReport proto;
-  if (!proto.ParseFromString(*frame)) {
-    return absl::InvalidArgumentError("a report on the rank channel cannot be parsed");
+absl::StatusOr<std::optional<RankReport>> AgentChannel::Receive(absl::Duration silence) {
+  while (true) {
+    RETURN_IF_ERROR(WaitReadable(fd_.get(), silence));
+    ASSIGN_OR_RETURN(const std::optional<std::string> frame, ReceiveFrame(fd_.get()));
+    if (!frame.has_value()) return std::nullopt;
+    v1::RankReport proto;
+    if (!proto.ParseFromString(*frame)) {
+      return absl::InvalidArgumentError("a report on the rank channel cannot be parsed");
+    }
+    if (proto.has_alive()) continue;
+    ASSIGN_OR_RETURN(RankReport report, FromProto(proto));
+    return report;
   }
-  ASSIGN_OR_RETURN(RankReport report, FromProto(proto));
-  return report;
 }
 
 }  // namespace rondo

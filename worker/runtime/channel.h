@@ -5,9 +5,12 @@
 // which process it listens to.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/time/time.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/domain/rank_task.h"
@@ -22,10 +25,11 @@ inline constexpr int kRankChannelFd = 3;
 // thread-safe.
 class RankChannel {
  public:
-  explicit RankChannel(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit RankChannel(UniqueFd fd) : end_(std::make_shared<End>(std::move(fd))) {}
 
   // Ends this process by _exit(kAgentGoneExitCode) as soon as the agent closes its end or dies,
-  // even while the rank is blocked in a collective. Call once, first thing in main.
+  // even while the rank is blocked in a collective; until then tells the agent every
+  // kSignOfLife that this process runs. Call once, first thing in main.
   void WatchPeer();
 
   // Both block. UNAVAILABLE when the agent has gone.
@@ -35,9 +39,16 @@ class RankChannel {
   absl::Status Report(const RankReport& report);
 
  private:
-  UniqueFd fd_;
-  Mutex send_mu_;
+  // Shared with the thread that watches the peer, which lives as long as the process.
+  struct End {
+    explicit End(UniqueFd f) : fd(std::move(f)) {}
+    UniqueFd fd;
+    Mutex send_mu;
+  };
+  std::shared_ptr<End> end_;
 };
+
+inline constexpr absl::Duration kSignOfLife = absl::Milliseconds(250);
 
 inline constexpr int kAgentGoneExitCode = 75;  // EX_TEMPFAIL of sysexits.h
 
@@ -49,8 +60,10 @@ class AgentChannel {
   absl::Status Send(const RankTask& task);
   absl::Status SendRendezvous(const std::string& address);
 
-  // Blocks. No value: the rank closed its end, which a process does by ending.
-  absl::StatusOr<std::optional<RankReport>> Receive();
+  // Blocks. No value: the rank closed its end, which a process does by ending. DEADLINE_EXCEEDED:
+  // the rank gave no sign of life for `silence`, as a stopped process.
+  absl::StatusOr<std::optional<RankReport>> Receive(
+      absl::Duration silence = absl::InfiniteDuration());
 
  private:
   UniqueFd fd_;

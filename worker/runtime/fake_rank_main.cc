@@ -37,6 +37,11 @@ int RunRank() {
   if (behaviour == "silent") return 0;
   if (behaviour == "exit 3") return 3;
   if (behaviour == "abort") raise(SIGKILL);
+  if (behaviour == "stopped") raise(SIGSTOP);
+  if (behaviour == "slow") {
+    sleep(3);  // longer than its supervisor's patience with silence
+    return channel.Report(RankFinished{absl::InternalError("slow")}).ok() ? 0 : 2;
+  }
   if (behaviour == "stubborn") signal(SIGTERM, SIG_IGN);
   if (behaviour == "surroundings") {
     JobEvent event;

@@ -55,7 +55,8 @@ absl::StatusOr<RankFinished> RankSupervisor::HandOnReports() {
   absl::StatusOr<RankFinished> said =
       absl::UnavailableError(absl::StrCat(name_, " ended without saying how it went"));
   while (true) {
-    ASSIGN_OR_RETURN(const std::optional<RankReport> report, process_->channel().Receive());
+    ASSIGN_OR_RETURN(const std::optional<RankReport> report,
+                     process_->channel().Receive(options_.silence));
     if (!report.has_value()) return said;
     if (const auto* finished = std::get_if<RankFinished>(&*report)) {
       said = *finished;
@@ -66,6 +67,10 @@ absl::StatusOr<RankFinished> RankSupervisor::HandOnReports() {
 }
 
 absl::Status RankSupervisor::HowItEnded(const absl::StatusOr<RankFinished>& said) {
+  if (absl::IsDeadlineExceeded(said.status())) {
+    process_->child().Stop(absl::ZeroDuration());
+    return absl::UnavailableError(absl::StrCat(name_, ": ", said.status().message()));
+  }
   if (!process_->child().WaitFor(options_.grace)) process_->child().Stop(options_.grace);
   const absl::Status exit = process_->child().Wait();
   if (said.ok()) {

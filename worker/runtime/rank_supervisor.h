@@ -17,9 +17,10 @@
 namespace rondo {
 
 struct SupervisorOptions {
-  std::string program;                      // path of rondo-rank
-  std::string log_dir;                      // of the ranks' stderr; empty: this process's stderr
-  absl::Duration grace = absl::Seconds(5);  // between SIGTERM and SIGKILL, and to exit when done
+  std::string program;                        // path of rondo-rank
+  std::string log_dir;                        // of the ranks' stderr; empty: this process's stderr
+  absl::Duration grace = absl::Seconds(5);    // between SIGTERM and SIGKILL, and to exit when done
+  absl::Duration silence = absl::Minutes(1);  // after which a process is taken for stuck and killed
 };
 
 // "rank 1 of job X"

@@ -38,15 +38,18 @@ class Reports {
   std::vector<RankReport> reports_ ABSL_GUARDED_BY(mu_);
 };
 
-std::unique_ptr<RankSupervisor> Supervise(const std::string& behaviour, Reports* reports) {
+std::unique_ptr<RankSupervisor> Supervise(const std::string& behaviour, Reports* reports,
+                                          absl::Duration silence = absl::Minutes(1)) {
   RankTask task;
   task.job = JobId("j");
   task.rank = 1;
   task.plan.stages.resize(2);
   task.spec.model.path = behaviour;
-  auto supervisor = RankSupervisor::Start(
-      task, {.program = SiblingProgram("rondo-fake-rank").value(), .grace = absl::Minutes(1)},
-      reports->Sink());
+  auto supervisor = RankSupervisor::Start(task,
+                                          {.program = SiblingProgram("rondo-fake-rank").value(),
+                                           .grace = absl::Minutes(1),
+                                           .silence = silence},
+                                          reports->Sink());
   EXPECT_TRUE(supervisor.ok()) << supervisor.status();
   return *std::move(supervisor);
 }
@@ -73,6 +76,21 @@ TEST(RankSupervisor, ReportsARankThatEndsWithoutAWord) {
   reports.WaitForCount(1);
   EXPECT_EQ(reports.LastStatus(),
             absl::UnavailableError("rank 1 of job j ended without saying how it went"));
+}
+
+TEST(RankSupervisor, KillsARankThatGivesNoSignOfLife) {
+  Reports reports;
+  const auto supervisor = Supervise("stopped", &reports, absl::Seconds(1));
+  reports.WaitForCount(1);
+  EXPECT_EQ(reports.LastStatus(),
+            absl::UnavailableError("rank 1 of job j: no sign of life for 1s"));
+}
+
+TEST(RankSupervisor, ARankThatWaitsGivesSignsOfLife) {
+  Reports reports;
+  const auto supervisor = Supervise("slow", &reports, absl::Seconds(1));
+  reports.WaitForCount(1);
+  EXPECT_EQ(reports.LastStatus(), absl::InternalError("slow"));
 }
 
 TEST(RankSupervisor, StopReportsExactlyOneEnd) {
