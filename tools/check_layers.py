@@ -23,7 +23,7 @@ LIBRARIES = {
     "absl": "absl/",
     "protobuf": ("google/protobuf/", "rondo/v1/"),
     "grpc": ("grpcpp/", "grpc/", "grpc++/"),
-    "torch": ("ATen/", "torch/", "c10/", "gloo/"),
+    "torch": ("ATen/", "torch/", "c10/", "caffe2/", "gloo/"),
     "cuda": ("cuda", "cub/", "cublas", "thrust/", "nccl", "nvml"),
     "json": "nlohmann/",
     "sqlite": "sqlite3",

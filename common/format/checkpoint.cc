@@ -1,50 +1,32 @@
 #include "common/format/checkpoint.h"
 
-#include "common/format/json.h"
+#include <filesystem>
+
 #include "common/format/safetensors_header.h"
 
 namespace rondo {
 namespace {
 
-constexpr char kSingleFile[] = "model.safetensors";
-constexpr char kIndexFile[] = "model.safetensors.index.json";
 constexpr char kDecoderPrefix[] = "model.";
 constexpr char kHead[] = "lm_head.weight";
 
-// Tensor name -> name of the shard that holds it.
-absl::StatusOr<std::map<std::string, std::string>> ReadWeightMap(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  ASSIGN_OR_RETURN(const nlohmann::json index, ParseJsonObject(text, path));
-  const auto it = index.find("weight_map");
-  if (it == index.end() || !it->is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " has no object \"weight_map\""));
-  }
-  std::map<std::string, std::string> weight_map;
-  for (const auto& [name, shard] : it->items()) {
-    if (!shard.is_string()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": tensor ", name, " has no shard name"));
-    }
-    const std::string shard_name = shard.get<std::string>();
-    RETURN_IF_ERROR(
-        ValidateFileName(absl::StrCat(path, ": the shard of tensor ", name), shard_name));
-    weight_map[name] = shard_name;
-  }
-  return weight_map;
+absl::StatusOr<std::vector<StoredTensor>> FindSafetensors(const MappedFile& file) {
+  return ReadSafetensorsHeader(file.bytes(), file.path());
 }
 
 }  // namespace
 
-absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir) {
-  if (!IsDirectory(dir)) return absl::NotFoundError(absl::StrCat(dir, " is not a folder"));
-  const std::string single = JoinPath(dir, kSingleFile);
-  const std::string index = JoinPath(dir, kIndexFile);
-  if (!FileExists(single) && !FileExists(index)) {
-    return absl::NotFoundError(
-        absl::StrCat(dir, " holds neither ", kSingleFile, " nor ", kIndexFile));
+absl::StatusOr<Checkpoint> Checkpoint::Open(const std::string& dir,
+                                            const TensorFinder& torch_finder) {
+  ASSIGN_OR_RETURN(const CheckpointFiles files, FindCheckpoint(dir));
+  const bool torch = files.form == CheckpointForm::kTorch;
+  if (torch && !torch_finder) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(dir, " holds a checkpoint of PyTorch, which only workers read"));
   }
+  const TensorFinder find = torch ? torch_finder : FindSafetensors;
   ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                   FileExists(single) ? OpenFile(single) : OpenShards(dir, index));
+                   files.index.empty() ? OpenFile(files.paths[0], find) : OpenShards(files, find));
   checkpoint.NameInFull();
   return checkpoint;
 }
@@ -61,9 +43,12 @@ void Checkpoint::NameInFull() {
 }
 
 absl::StatusOr<Checkpoint> Checkpoint::OpenFile(const std::string& path) {
+  return OpenFile(path, FindSafetensors);
+}
+
+absl::StatusOr<Checkpoint> Checkpoint::OpenFile(const std::string& path, const TensorFinder& find) {
   ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  ASSIGN_OR_RETURN(std::vector<StoredTensor> tensors,
-                   ReadSafetensorsHeader(file->bytes(), file->path()));
+  ASSIGN_OR_RETURN(std::vector<StoredTensor> tensors, find(*file));
   Checkpoint checkpoint;
   for (StoredTensor& tensor : tensors) {
     const std::string name = tensor.info.name;
@@ -72,26 +57,20 @@ absl::StatusOr<Checkpoint> Checkpoint::OpenFile(const std::string& path) {
   return checkpoint;
 }
 
-absl::StatusOr<Checkpoint> Checkpoint::OpenShards(const std::string& dir,
-                                                  const std::string& index) {
-  ASSIGN_OR_RETURN(const auto weight_map, ReadWeightMap(index));
+absl::StatusOr<Checkpoint> Checkpoint::OpenShards(const CheckpointFiles& files,
+                                                  const TensorFinder& find) {
   std::map<std::string, Checkpoint> shards;
+  for (const std::string& path : files.paths) {
+    ASSIGN_OR_RETURN(shards[path], OpenFile(path, find));
+  }
   Checkpoint checkpoint;
-  for (const auto& [name, shard_name] : weight_map) {
-    auto shard = shards.find(shard_name);
-    if (shard == shards.end()) {
-      const std::string path = JoinPath(dir, shard_name);
-      if (!FileExists(path)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            index, " names shard ", shard_name, " of tensor ", name, ", which does not exist"));
-      }
-      ASSIGN_OR_RETURN(Checkpoint opened, OpenFile(path));
-      shard = shards.emplace(shard_name, std::move(opened)).first;
-    }
-    const auto entry = shard->second.tensors_.find(name);
-    if (entry == shard->second.tensors_.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(index, " places tensor ", name, " in ",
-                                                     shard_name, ", which does not hold it"));
+  for (const auto& [name, path] : files.shard_of) {
+    const auto& held = shards.at(path).tensors_;
+    const auto entry = held.find(name);
+    if (entry == held.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          files.index, " places tensor ", name, " in ",
+          std::filesystem::path(path).filename().string(), ", which does not hold it"));
     }
     checkpoint.tensors_.insert(*entry);
   }

@@ -1,12 +1,14 @@
-// Reads a Hugging Face safetensors checkpoint: one model.safetensors, or shards that
-// model.safetensors.index.json names. Memory-mapped; every offset, size, dtype and shape of every
-// header is checked when it is opened, so later reads cannot leave a file.
-// Format: https://huggingface.co/docs/safetensors (8-byte little-endian header length, JSON, data).
+// Reads a Hugging Face checkpoint: one file, or shards that an index names (checkpoint_files.h).
+// Memory-mapped; every offset, size, dtype and shape is checked when it is opened, so later reads
+// cannot leave a file. Of PyTorch's files, only LibTorch says where their tensors lie
+// (docs/adr/0011). Format: https://huggingface.co/docs/safetensors (8-byte little-endian header
+// length, JSON, data).
 //
 // Immutable after Open, so thread-safe. Views stay valid while the Checkpoint lives.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -15,6 +17,7 @@
 
 #include "common/base/status.h"
 #include "common/domain/model_config.h"
+#include "common/format/checkpoint_files.h"
 #include "common/format/tensor_info.h"
 #include "common/io/file.h"
 
@@ -25,13 +28,18 @@ struct TensorView {
   std::span<const std::byte> data;
 };
 
+// Where the tensors of one file lie, checked to lie inside it.
+using TensorFinder = std::function<absl::StatusOr<std::vector<StoredTensor>>(const MappedFile&)>;
+
 class Checkpoint {
  public:
   // NOT_FOUND: no such folder or no model file in it. INVALID_ARGUMENT: truncated or corrupt; the
   // message names the file and the tensor. The bare decoder of a causal language model, which
   // Hugging Face saves without the "model." in front of its tensors' names (most of OPT is
-  // published so), is read under the full names.
-  static absl::StatusOr<Checkpoint> Open(const std::string& dir);
+  // published so), is read under the full names. PyTorch's files need a finder: OpenCheckpoint of
+  // worker/model/weights.h brings it.
+  static absl::StatusOr<Checkpoint> Open(const std::string& dir,
+                                         const TensorFinder& torch_finder = nullptr);
   // One safetensors file.
   static absl::StatusOr<Checkpoint> OpenFile(const std::string& path);
 
@@ -48,8 +56,10 @@ class Checkpoint {
     int64_t offset = 0;  // within the file
     std::shared_ptr<const MappedFile> file;
   };
+  static absl::StatusOr<Checkpoint> OpenFile(const std::string& path, const TensorFinder& find);
   // Holds what the index names; further tensors of the shards are left out.
-  static absl::StatusOr<Checkpoint> OpenShards(const std::string& dir, const std::string& index);
+  static absl::StatusOr<Checkpoint> OpenShards(const CheckpointFiles& files,
+                                               const TensorFinder& find);
   void NameInFull();
   std::map<std::string, Entry> tensors_;
 };

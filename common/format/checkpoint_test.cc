@@ -80,9 +80,65 @@ TEST_F(CheckpointTest, ABareDecoderIsReadUnderFullNames) {
 TEST_F(CheckpointTest, NoModel) {
   EXPECT_EQ(Checkpoint::Open(Path("no")).status(),
             absl::NotFoundError(Path("no") + " is not a folder"));
+  EXPECT_EQ(
+      Checkpoint::Open(dir_).status(),
+      absl::NotFoundError(dir_ + " holds neither model.safetensors nor pytorch_model.bin, nor "
+                                 "the index of one"));
+}
+
+TEST_F(CheckpointTest, OtherFormsAreRefusedWithTheWayToConvert) {
+  const std::string way = " and call save_pretrained(new_folder), which writes model.safetensors";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"model.q8_0.gguf",
+       "AutoModelForCausalLM.from_pretrained(folder, gguf_file=name) of transformers"},
+      {"tf_model.h5",
+       "AutoModelForCausalLM.from_pretrained(folder, from_tf=True) of transformers 4"},
+      {"model.onnx",
+       "AutoModelForCausalLM.from_pretrained(folder) of transformers on the folder that the ONNX "
+       "file was exported from"},
+      {"consolidated.00.pth", "convert_llama_weights_to_hf.py of transformers 4"},
+      {"adapter_model.safetensors", "the program that wrote it, into a model of transformers"},
+  };
+  for (const auto& [name, load] : cases) {
+    ASSERT_TRUE(WriteFileAtomically(Path(name), "x").ok());
+    EXPECT_EQ(OpenMessage(), dir_ + " holds " + name +
+                                 ", which is not a form of checkpoint that is read; load it with " +
+                                 load + way);
+    ASSERT_TRUE(RemoveFile(Path(name)).ok());
+  }
+  const std::string legacy = Path("pytorch_model.bin");
+  ASSERT_TRUE(WriteFileAtomically(legacy, "\x80\x02\x8a\x0a").ok());
+  EXPECT_EQ(OpenMessage(),
+            legacy +
+                " is not in the zip format that torch.save writes since PyTorch 1.6; load it "
+                "with AutoModelForCausalLM.from_pretrained(folder) of transformers" +
+                way);
+}
+
+TEST_F(CheckpointTest, SafetensorsComeBeforeTorch) {
+  ASSERT_TRUE(WriteFileAtomically(Path("pytorch_model.bin"), "PK\x03\x04").ok());
   EXPECT_EQ(Checkpoint::Open(dir_).status(),
-            absl::NotFoundError(dir_ + " holds neither model.safetensors nor "
-                                       "model.safetensors.index.json"));
+            absl::FailedPreconditionError(
+                dir_ + " holds a checkpoint of PyTorch, which only workers read"));
+  Shard("model.safetensors", {"a"});
+  EXPECT_THAT(Checkpoint::Open(dir_)->names(), ElementsAre("a"));
+}
+
+TEST_F(CheckpointTest, ShardsOfTorchAreFound) {
+  ASSERT_TRUE(WriteFileAtomically(Path("pytorch_model.bin.index.json"),
+                                  R"({"weight_map":{"a":"1.bin","b":"1.bin","c":"2.bin"}})")
+                  .ok());
+  EXPECT_EQ(FindCheckpoint(dir_).status(),
+            absl::InvalidArgumentError(Path("pytorch_model.bin.index.json") +
+                                       " names shard 1.bin of tensor a, which does not exist"));
+  ASSERT_TRUE(WriteFileAtomically(Path("1.bin"), "PK\x03\x04..").ok());
+  ASSERT_TRUE(WriteFileAtomically(Path("2.bin"), "PK\x03\x04").ok());
+  const auto files = FindCheckpoint(dir_);
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->form, CheckpointForm::kTorch);
+  EXPECT_THAT(files->paths, ElementsAre(Path("1.bin"), Path("2.bin")));
+  EXPECT_EQ(files->shard_of.at("b"), Path("1.bin"));
+  EXPECT_EQ(files->bytes().value(), 10);
 }
 
 TEST_F(CheckpointTest, CorruptIndex) {

@@ -14,11 +14,6 @@
 
 namespace rondo {
 
-struct StoredTensor {
-  TensorInfo info;
-  int64_t offset = 0;  // of the data, from the start of the file
-};
-
 // `file`: the whole file; `path`: for messages. In order of offset. INVALID_ARGUMENT otherwise.
 absl::StatusOr<std::vector<StoredTensor>> ReadSafetensorsHeader(std::span<const std::byte> file,
                                                                 const std::string& path);

@@ -23,4 +23,10 @@ struct TensorInfo {
   int64_t bytes() const { return elements() * BytesOf(type); }
 };
 
+// A tensor that lies in a file row by row, without gaps.
+struct StoredTensor {
+  TensorInfo info;
+  int64_t offset = 0;  // of the data, from the start of the file
+};
+
 }  // namespace rondo

@@ -8,6 +8,7 @@
 #include "common/format/npy.h"
 #include "common/io/file.h"
 #include "server/core/gang_shape.h"
+#include "server/core/torch_model.h"
 #include "server/core/vocabulary.h"
 
 namespace rondo {
@@ -80,6 +81,8 @@ absl::Status CheckTeacher(const JobSpec& spec, const ModelConfig& config) {
   }
   RETURN_IF_ERROR(CheckSameVocabulary(spec.model.path, path));
   ASSIGN_OR_RETURN(const ModelLayout layout, LayoutOf(teacher));
+  ASSIGN_OR_RETURN(const CheckpointFiles files, FindCheckpoint(path));
+  if (files.form == CheckpointForm::kTorch) return absl::OkStatus();  // ranks read it first of all
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
   return CheckLayout(checkpoint, teacher, layout);
 }
@@ -88,6 +91,11 @@ absl::StatusOr<ModelFacts> ReadModel(const JobSpec& spec) {
   ModelFacts facts;
   ASSIGN_OR_RETURN(facts.config, ReadModelConfig(spec.model.path));
   ASSIGN_OR_RETURN(facts.layout, LayoutOf(facts.config));
+  ASSIGN_OR_RETURN(const CheckpointFiles files, FindCheckpoint(spec.model.path));
+  if (files.form == CheckpointForm::kTorch) {
+    RETURN_IF_ERROR(EstimateTorchModel(files, &facts));
+    return facts;
+  }
   ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(spec.model.path));
   RETURN_IF_ERROR(CheckLayout(checkpoint, facts.config, facts.layout));
   facts.checkpoint_bytes = checkpoint.total_bytes();

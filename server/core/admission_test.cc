@@ -143,6 +143,32 @@ TEST_F(AdmissionTest, ATeacherHasTheModelsVocabulary) {
             absl::InvalidArgumentError(bad + "/tokenizer.json holds no vocabulary in model.vocab"));
 }
 
+// Only its size can be seen here; a rank reads it.
+TEST_F(AdmissionTest, ATorchModelIsMeasuredByItsFile) {
+  const std::string model = Teacher("pytorch_model.bin", "PK\x03\x04");
+  std::filesystem::remove(model + "/model.safetensors");
+  const std::string file = model + "/pytorch_model.bin";
+  JobSpec spec = TinySpec(1);
+  const ModelFacts stored = CheckSpec(spec).value();
+  spec.model.path = model;
+
+  std::filesystem::resize_file(file, 2'001'152 + 5000);
+  auto facts = CheckSpec(spec);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_EQ(facts->bytes_per_weight, 2);
+  EXPECT_EQ(facts->other_tensor_bytes, stored.other_tensor_bytes);
+  EXPECT_EQ(facts->checkpoint_bytes, 2'006'152);
+  EXPECT_TRUE(CheckSpec(Distil(model)).ok());
+
+  std::filesystem::resize_file(file, 2 * 2'001'152);
+  EXPECT_EQ(CheckSpec(spec)->bytes_per_weight, 4);
+
+  std::filesystem::resize_file(file, 2'001'151);
+  EXPECT_EQ(CheckSpec(spec).status(),
+            absl::InvalidArgumentError(file + " leads to 2001151 bytes; the 1000576 weights that "
+                                              "config.json asks for take at least 2001152"));
+}
+
 TEST_F(AdmissionTest, ATeacherWithFewerTokensIsRefused) {
   const std::string path =
       Teacher("config.json", Replaced("config.json", "\"vocab_size\": 1024", "\"vocab_size\": 8"));

@@ -9,6 +9,7 @@
 #include "worker/engine/context.h"
 #include "worker/engine/job.h"
 #include "worker/model/catch_torch.h"
+#include "worker/model/weights.h"
 
 namespace rondo {
 namespace {
@@ -52,6 +53,17 @@ absl::StatusOr<std::unique_ptr<Communicator>> FormGang(const RankTask& task, at:
   return JoinGroup(std::move(rendezvous), options);
 }
 
+// A teacher in a folder of its own is read late; what is wrong with it is said before any compute.
+absl::Status CheckTeacher(const JobSpec& spec) {
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  if (learned == nullptr || learned->training.teacher.path.empty()) return absl::OkStatus();
+  const std::string& path = learned->training.teacher.path;
+  ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(path));
+  ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(path));
+  ASSIGN_OR_RETURN(const ModelLayout layout, LayoutOf(config));
+  return CheckLayout(checkpoint, config, layout);
+}
+
 // Replicas do the same as the first one on other data: of theirs only notes are news.
 Reporter::Send ReportOf(const RankTask& task, const RankDeps& deps) {
   if (task.rank < static_cast<int>(task.plan.stages.size())) return deps.report;
@@ -68,7 +80,7 @@ absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
   return CatchTorch("rank", [&]() -> absl::Status {
     at::set_num_threads(task.spec.compute.threads_per_rank);
     at::globalContext().setAllowTF32CuBLAS(false);
-    ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(task.spec.model.path));
+    ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(task.spec.model.path));
     Reporter reporter(task.rank, deps.clock, ReportOf(task, deps));
     RankContext ctx;
     ctx.task = &task;
@@ -80,6 +92,7 @@ absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
     ASSIGN_OR_RETURN(ctx.config, ReadModelConfig(task.spec.model.path));
     ASSIGN_OR_RETURN(ctx.layout, LayoutOf(ctx.config));
     RETURN_IF_ERROR(CheckLayout(checkpoint, ctx.config, ctx.layout));
+    RETURN_IF_ERROR(CheckTeacher(task.spec));
     ctx.storage_dtype = ScalarTypeOf(WeightType(checkpoint, ctx.layout));
     ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> comm, FormGang(task, ctx.device, deps));
     ctx.comm = comm.get();

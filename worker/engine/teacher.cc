@@ -9,6 +9,7 @@
 #include "common/io/file.h"
 #include "worker/engine/flop.h"
 #include "worker/engine/stream.h"
+#include "worker/model/weights.h"
 
 namespace rondo {
 namespace {
@@ -30,7 +31,7 @@ std::vector<StagePlan> SpreadEvenly(int64_t layers, int64_t stages) {
 
 absl::StatusOr<std::unique_ptr<TeacherModel>> OpenOther(const RankContext& ctx,
                                                         const std::string& path) {
-  ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(path));
+  ASSIGN_OR_RETURN(Checkpoint checkpoint, OpenCheckpoint(path));
   auto teacher = std::make_unique<TeacherModel>(TeacherModel{std::move(checkpoint), ctx});
   teacher->ctx.checkpoint = &teacher->checkpoint;
   ASSIGN_OR_RETURN(teacher->ctx.config, ReadModelConfig(path));

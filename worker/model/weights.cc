@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_join.h"
 #include "worker/model/catch_torch.h"
+#include "worker/model/torch_zip.h"
 
 namespace rondo {
 namespace {
@@ -58,6 +59,10 @@ absl::StatusOr<at::Tensor> LoadTensor(const Checkpoint& checkpoint, const std::s
     }
     return t;
   });
+}
+
+absl::StatusOr<Checkpoint> OpenCheckpoint(const std::string& dir) {
+  return Checkpoint::Open(dir, FindTorchTensors);
 }
 
 absl::StatusOr<at::Tensor> WeightReader::Read(const std::string& name,

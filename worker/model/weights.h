@@ -15,6 +15,9 @@
 
 namespace rondo {
 
+// Any checkpoint that is read (common/format/checkpoint_files.h), PyTorch's among them.
+absl::StatusOr<Checkpoint> OpenCheckpoint(const std::string& dir);
+
 class WeightReader {
  public:
   WeightReader(const Checkpoint& checkpoint, ModelLayout layout, at::ScalarType dtype,
