@@ -5,6 +5,7 @@
 
 #include "common/domain/validate.h"
 #include "common/format/checkpoint.h"
+#include "common/format/data_path.h"
 #include "common/format/npy.h"
 #include "common/io/file.h"
 #include "server/core/gang_shape.h"
@@ -25,13 +26,14 @@ std::string WhatItIs(const std::string& use, const std::string& path) {
 
 // A token of a byte-level tokenizer covers at least one byte.
 absl::StatusOr<DataSize> MeasureData(const std::string& use, const std::string& path) {
-  if (!FileExists(path) || IsDirectory(path)) {
+  const DataPath data = ParseDataPath(path);
+  if (!FileExists(data.file) || IsDirectory(data.file)) {
     return absl::NotFoundError(absl::StrCat(use, " file ", path, " does not exist"));
   }
   const std::string what = WhatItIs(use, path);
-  ASSIGN_OR_RETURN(const int64_t bytes, FileSize(path));
+  ASSIGN_OR_RETURN(const int64_t bytes, FileSize(data.file));
   if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(what, " ", path, " is empty"));
-  if (!path.ends_with(".npy")) return DataSize{bytes, false};
+  if (data.kind != DataKind::kTokens) return DataSize{bytes, false};
   ASSIGN_OR_RETURN(const int64_t tokens, CountTokensNpy(path));
   return DataSize{tokens, true};
 }

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "common/base/random.h"
+#include "common/format/data_path.h"
 #include "common/format/npy.h"
 #include "common/io/file.h"
+#include "worker/text/json_lines.h"
 #include "worker/text/tokenizer.h"
 
 namespace rondo {
@@ -44,9 +46,18 @@ absl::Status CheckSeqLen(int64_t seq_len) {
       absl::StrCat("seq_len is ", seq_len, "; it must be at least 1"));
 }
 
-absl::StatusOr<std::vector<int32_t>> TokensOfText(const std::string& path,
+absl::StatusOr<std::string> ReadText(const DataPath& data) {
+  ASSIGN_OR_RETURN(std::string text, ReadFile(data.file));
+  if (data.kind != DataKind::kJsonLines) return text;
+  auto joined = JoinJsonLines(text, data.field);
+  if (!joined.ok()) return Annotate(joined.status(), data.file);
+  return joined;
+}
+
+absl::StatusOr<std::vector<int32_t>> TokensOfText(const DataPath& data,
                                                   const std::string& model_dir) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const std::string& path = data.file;
+  ASSIGN_OR_RETURN(const std::string text, ReadText(data));
   if (text.empty()) return absl::InvalidArgumentError(absl::StrCat("text ", path, " is empty"));
   ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(model_dir));
   auto tokens = tokenizer->Encode(text, /*add_special_tokens=*/false);
@@ -63,8 +74,9 @@ absl::StatusOr<std::vector<int32_t>> TokensOfNpy(const std::string& path) {
 
 absl::StatusOr<std::vector<int32_t>> LoadTokens(const std::string& path,
                                                 const std::string& model_dir, int64_t vocab_size) {
+  const DataPath data = ParseDataPath(path);
   absl::StatusOr<std::vector<int32_t>> tokens =
-      path.ends_with(".npy") ? TokensOfNpy(path) : TokensOfText(path, model_dir);
+      data.kind == DataKind::kTokens ? TokensOfNpy(path) : TokensOfText(data, model_dir);
   RETURN_IF_ERROR(tokens.status());
   if (tokens->empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is empty: it holds no tokens"));

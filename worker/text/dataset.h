@@ -17,9 +17,10 @@ struct TokenWindows {
   std::vector<int32_t> ids;
 };
 
-// All token ids of a file: an .npy's in row-major order, or a UTF-8 text's by the tokenizer.json of
-// `model_dir`, the whole text at once, without special tokens. INVALID_ARGUMENT: empty, not UTF-8,
-// or an id outside [0, vocab_size).
+// All token ids of a file (common/format/data_path.h): an .npy's in row-major order, or a UTF-8
+// text's by the tokenizer of `model_dir`, the whole text at once, without special tokens; JSON
+// lines are joined to one text (json_lines.h). INVALID_ARGUMENT: empty, not UTF-8, or an id outside
+// [0, vocab_size).
 absl::StatusOr<std::vector<int32_t>> LoadTokens(const std::string& path,
                                                 const std::string& model_dir, int64_t vocab_size);
 

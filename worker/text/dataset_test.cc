@@ -83,6 +83,34 @@ TEST_F(DatasetTest, RefusesEmptyTextAndWrongIds) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(DatasetTest, JsonLinesAreOneText) {
+  const std::string lines = Write("a.jsonl",
+                                  "{\"text\": \"Hel\", \"other\": \"One\"}\n\n{\"other\": "
+                                  "\"Tw\\u00f6\", \"text\": \"lo\"}\r\n");
+  const auto joined = [&](const std::string& text) {
+    return LoadTokens(Write("joined.txt", text), kModel, 1024).value();
+  };
+  EXPECT_EQ(LoadTokens(lines, kModel, 1024).value(), joined("Hel\n\nlo"));
+  EXPECT_EQ(LoadTokens(lines + ":other", kModel, 1024).value(), joined("One\n\nTw\xC3\xB6"));
+}
+
+TEST_F(DatasetTest, BrokenJsonLinesAreNamed) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{\"text\": \"a\"}\n{\"text\"\n", ": line 2: not a JSON object"},
+      {"[]", ": line 1: not a JSON object"},
+      {"{\"content\": \"a\"}", ": line 1: no field \"text\""},
+      {"\n{\"text\": [1]}", ": line 2: field \"text\" is not a text"},
+      {"{\"text\": \"caf\xE9 au lait\"}", ": line 1: not UTF-8: byte 0xe9 at offset 13"},
+  };
+  for (const auto& [lines, message] : cases) {
+    const std::string path = Write("bad.jsonl", lines);
+    const auto tokens = LoadTokens(path, kModel, 1024);
+    EXPECT_EQ(tokens.status(), absl::InvalidArgumentError(path + message));
+  }
+  const std::string empty = Write("empty.jsonl", "\n{\"text\": \"\"}\n");
+  EXPECT_EQ(LoadTokens(empty, kModel, 1024).status().message(), "text " + empty + " is empty");
+}
+
 TEST(CalibrationWindowsTest, AllInOrderWhenThereAreJustAsMany) {
   const auto windows = CalibrationWindows(Count(8), {"text", /*samples=*/2, /*seq_len=*/3, 7});
   ASSERT_TRUE(windows.ok()) << windows.status();
