@@ -21,7 +21,7 @@ SUFFIXES = {".h", ".cc", ".cu", ".cuh"}
 # Third-party libraries by what their includes start with.
 LIBRARIES = {
     "absl": "absl/",
-    "protobuf": ("google/protobuf/", "rondo/v1/"),
+    "protobuf": ("google/protobuf/", "google/rpc/", "rondo/v1/"),
     "grpc": ("grpcpp/", "grpc/", "grpc++/"),
     "torch": ("ATen/", "torch/", "c10/", "caffe2/", "gloo/"),
     "cuda": ("cuda", "cub/", "cublas", "thrust/", "nccl", "nvml"),
@@ -31,6 +31,7 @@ LIBRARIES = {
     "pcre2": "pcre2",
     "utf8proc": "utf8proc",
     "cli11": "CLI/",
+    "httplib": "httplib",
     "faiss": "faiss/",
     "benchmark": "benchmark/",
     "gtest": ("gtest/", "gmock/"),
@@ -52,11 +53,15 @@ RULES = {
     "server/store": ["common/base", "common/domain", "sqlite"],
     "server/core": ["common/base", "common/domain", "common/io", "common/format", "server/store",
                     "json"],
-    "server/rpc": ["common/base", "common/domain", "common/io", "proto/convert", "server/core",
-                   "server/store", "protobuf", "grpc"],
-    "client/lib": ["common/base", "common/domain", "common/io", "json"],
+    "proto/rpc": ["common/base", "common/io", "protobuf", "grpc", "openssl", "cli11"],
+    "server/http": ["common/base", "httplib"],
+    "server/security": ["common/base", "common/domain", "common/io", "openssl"],
+    "server/rpc": ["common/base", "common/domain", "common/io", "proto/convert", "proto/rpc",
+                   "server/core", "server/security", "server/store", "protobuf", "grpc"],
+    "client/lib": ["common/base", "common/domain", "common/io", "proto/rpc/connection.h", "json"],
     "client/cli": ["common/base", "common/domain", "common/io", "common/process", "client/lib",
-                   "server/core", "server/store", "server/rpc", "json", "cli11"],
+                   "proto/rpc/connection.h", "server/core", "server/store", "server/rpc", "json",
+                   "cli11"],
     "worker/text": ["common/base", "common/domain", "common/io", "common/format", "json", "pcre2",
                     "utf8proc"],
     "worker/model": ["common/base", "common/domain", "common/io", "common/format", "kernels/api",
@@ -73,14 +78,14 @@ RULES = {
                       "worker/algo", "worker/artifact", "worker/comm", "worker/model",
                       "worker/runtime", "worker/text", "worker/train", "torch"],
     "worker/rpc": ["common/base", "common/domain", "common/io", "common/process", "proto/convert",
-                   "worker/runtime", "protobuf", "grpc"],
+                   "proto/rpc", "worker/runtime", "protobuf", "grpc"],
     # Binaries parse their own flags.
     "server/rpc/server_main.cc": ["common/base", "common/domain", "common/io", "server", "cli11",
                                   "grpc"],
     "worker/rpc/worker_main.cc": ["common/base", "common/domain", "common/io", "worker/runtime",
-                                  "cli11"],
-    "tests": ["common", "kernels", "proto/convert", "server", "client/lib", "worker", "gtest", "json",
-              "cli11", "torch", "protobuf", "grpc", "benchmark", "faiss"],
+                                  "proto/rpc/connection.h", "cli11"],
+    "tests": ["common", "kernels", "proto/convert", "proto/rpc", "server", "client/lib", "worker", "gtest",
+              "json", "httplib", "cli11", "torch", "protobuf", "grpc", "benchmark", "faiss"],
 }
 
 # Allowed in .cc files only, never in a header: the dependency stays private.
@@ -88,7 +93,7 @@ PRIVATE = {
     "server/store": ["proto/convert", "protobuf"],
     "worker/algo": ["faiss"],
     "worker/runtime": ["proto/convert", "protobuf"],
-    "client/lib": ["proto/convert", "protobuf", "grpc"],
+    "client/lib": ["proto/convert", "proto/rpc", "protobuf", "grpc"],
 }
 
 # Unit tests stand beside the code and may use more.

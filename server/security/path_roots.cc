@@ -1,0 +1,86 @@
+#include "server/security/path_roots.h"
+
+#include <fcntl.h>
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/io/beneath.h"
+#include "common/io/file.h"
+
+namespace rondo {
+
+absl::StatusOr<PathRoots> PathRoots::Open(const std::vector<std::string>& folders) {
+  PathRoots roots;
+  for (const std::string& folder : folders) {
+    if (folder.empty() || folder.front() != '/') {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the model root \"", folder, "\" is not an absolute path"));
+    }
+    std::string path = std::filesystem::path(folder).lexically_normal().string();
+    while (!path.empty() && path.back() == '/') path.pop_back();
+    ASSIGN_OR_RETURN(FileDescriptor open, OpenFd(folder, O_PATH | O_DIRECTORY));
+    roots.roots_.push_back({std::move(path), std::move(open)});
+  }
+  return roots;
+}
+
+absl::Status PathRoots::Check(const JobSpec& spec) const {
+  if (roots_.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckFolder("model.path", spec.model.path));
+  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
+  if (learned != nullptr && !learned->training.teacher.path.empty()) {
+    RETURN_IF_ERROR(CheckFolder("training.teacher.path", learned->training.teacher.path));
+  }
+  if (!spec.calibration.path.empty()) {
+    RETURN_IF_ERROR(CheckPath("calibration.path", spec.calibration.path));
+  }
+  for (const EvaluationSet& set : spec.evaluation.sets) {
+    RETURN_IF_ERROR(
+        CheckPath(absl::StrCat("the path of evaluation set \"", set.name, "\""), set.path));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PathRoots::CheckPath(const std::string& field, const std::string& path) const {
+  if (path.empty() || path.front() != '/') return NotAllowed(field, path);
+  std::string clean;  // "/a/b", or empty for the root of the system
+  for (const std::string& segment :
+       std::vector<std::string>(absl::StrSplit(path, '/', absl::SkipEmpty()))) {
+    if (segment == "..") return NotAllowed(field, path);
+    if (segment != ".") absl::StrAppend(&clean, "/", segment);
+  }
+  for (const Root& root : roots_) {
+    if (clean != root.path && !absl::StartsWith(clean, root.path + "/")) continue;
+    const std::string rest =
+        clean.size() == root.path.size() ? "." : clean.substr(root.path.size() + 1);
+    const absl::Status opened =
+        OpenBeneath(root.folder.get(), rest, O_PATH, Symlinks::kInside, path).status();
+    // What is missing below a root is told as such by admission.
+    if (opened.ok() || absl::IsNotFound(opened)) return absl::OkStatus();
+    if (!absl::IsPermissionDenied(opened)) return opened;
+  }
+  return NotAllowed(field, path);
+}
+
+absl::Status PathRoots::CheckFolder(const std::string& field, const std::string& path) const {
+  RETURN_IF_ERROR(CheckPath(field, path));
+  std::error_code error;  // a folder that cannot be read is told as such by admission
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (!entry.is_symlink(error)) continue;
+    RETURN_IF_ERROR(CheckPath(field, JoinPath(path, entry.path().filename().string())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PathRoots::NotAllowed(const std::string& field, const std::string& path) const {
+  const std::string allowed = absl::StrJoin(
+      roots_, ", ", [](std::string* out, const Root& root) { *out += root.path + "/"; });
+  return absl::PermissionDeniedError(absl::StrCat(field, " is \"", path,
+                                                  "\"; jobs may read what is in ", allowed,
+                                                  ", without .. or links out"));
+}
+
+}  // namespace rondo
