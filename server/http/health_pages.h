@@ -1,0 +1,31 @@
+// Pages for probes, over plain HTTP: /healthz is 200 while the process is worth keeping, /readyz
+// while it should be given work; else 503 with one line of why. They tell nothing else.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/status.h"
+
+namespace rondo {
+
+// Thread-safe.
+class HealthPages {
+ public:
+  using Check = std::function<absl::Status()>;  // thread-safe
+
+  // `address`: host:port; port 0: any that is free. UNAVAILABLE when it cannot be listened on.
+  static absl::StatusOr<std::unique_ptr<HealthPages>> Start(const std::string& address, Check alive,
+                                                            Check ready);
+  ~HealthPages();
+
+  std::string address() const;  // host:port that is listened on
+
+ private:
+  struct Impl;
+  explicit HealthPages(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rondo
