@@ -8,9 +8,10 @@ namespace rondo {
 namespace {
 
 bool RankMaySee(const std::string& variable) {
+  // RONDO_TOKEN and its like are the agent's alone: a rank reads files that strangers wrote.
   static constexpr std::array<const char*, 9> kKept = {
-      "PATH=", "HOME=", "LANG=",  "LD_LIBRARY_PATH=", "CUDA_VISIBLE_DEVICES=",
-      "NCCL_", "GLOO_", "RONDO_", "LC_ALL="};
+      "PATH=", "HOME=", "LANG=",           "LC_ALL=", "LD_LIBRARY_PATH=", "CUDA_VISIBLE_DEVICES=",
+      "NCCL_", "GLOO_", "RONDO_SHARE_GPU="};
   for (const char* prefix : kKept) {
     if (absl::StartsWith(variable, prefix)) return true;
   }

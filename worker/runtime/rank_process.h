@@ -23,7 +23,7 @@ struct RankLaunch {
 class RankProcess {
  public:
   // The rank sees PATH, HOME, LANG, LC_ALL, LD_LIBRARY_PATH, CUDA_VISIBLE_DEVICES, NCCL_*, GLOO_*
-  // and RONDO_* of this process, and OMP_NUM_THREADS and MKL_NUM_THREADS.
+  // and RONDO_SHARE_GPU of this process, and OMP_NUM_THREADS and MKL_NUM_THREADS.
   static absl::StatusOr<std::unique_ptr<RankProcess>> Start(const RankLaunch& launch);
 
   AgentChannel& channel() { return channel_; }

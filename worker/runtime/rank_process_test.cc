@@ -90,12 +90,14 @@ TEST(RankProcess, AMissingProgramIsNamed) {
 }
 
 TEST(RankProcess, TheRankSeesACurrentEnvironmentAndNoOtherDescriptors) {
-  ASSERT_EQ(setenv("RONDO_TEST_KEPT", "yes", 1), 0);
+  ASSERT_EQ(setenv("RONDO_SHARE_GPU", "1", 1), 0);
+  ASSERT_EQ(setenv("RONDO_TOKEN", "hidden-token", 1), 0);
   ASSERT_EQ(setenv("SOME_SECRET", "hidden", 1), 0);
   const UniqueFd leaky(dup(0));  // open on exec
   auto rank = StartRank("surroundings", {.threads = 3});
   const std::string seen = std::get<Note>(Expect<JobEvent>(*rank).body).message;
-  EXPECT_THAT(seen, HasSubstr("RONDO_TEST_KEPT=yes"));
+  EXPECT_THAT(seen, HasSubstr("RONDO_SHARE_GPU=1"));
+  EXPECT_THAT(seen, Not(HasSubstr("hidden-token")));
   EXPECT_THAT(seen, HasSubstr("OMP_NUM_THREADS=3"));
   EXPECT_THAT(seen, HasSubstr("MKL_NUM_THREADS=3"));
   EXPECT_THAT(seen, Not(HasSubstr("SOME_SECRET")));
