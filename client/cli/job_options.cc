@@ -47,7 +47,7 @@ void DeclareGridOptions(CLI::App* app, JobOptions* options) {
 
 void DeclareCalibrationOptions(CLI::App* app, JobOptions* options) {
   app->add_option("--calibration", options->calibration.path,
-                  "UTF-8 text, or token ids in an .npy file; all methods but rtn need it");
+                  "UTF-8 text, .jsonl, or token ids in an .npy file; all methods but rtn need it");
   app->add_option("--samples", options->calibration.samples, "Calibration windows")
       ->check(OneOrMore())
       ->capture_default_str();
@@ -84,7 +84,7 @@ void DeclareComputeOptions(CLI::App* app, ComputeOptions* options) {
 
 void DeclareEvaluationOptions(CLI::App* app, EvaluationOptions* options) {
   app->add_option("--eval", options->sets,
-                  "Text or .npy to measure perplexity on, NAME=PATH or PATH; repeatable")
+                  "Text, .jsonl or .npy to measure perplexity on, NAME=PATH or PATH; repeatable")
       ->allow_extra_args(false);
   app->add_option("--eval-seq-len", options->seq_len, "Tokens in an evaluation window")
       ->check(OneOrMore())

@@ -4,7 +4,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "common/io/file.h"
 #include "worker/text/added_tokens.h"
 #include "worker/text/bpe.h"
 #include "worker/text/json_fields.h"
@@ -12,6 +11,7 @@
 #include "worker/text/post_processor.h"
 #include "worker/text/pre_tokenizer.h"
 #include "worker/text/token_decoder.h"
+#include "worker/text/tokenizer_files.h"
 #include "worker/text/utf8.h"
 
 namespace rondo {
@@ -101,12 +101,9 @@ Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_dir) {
-  const std::string path = JoinPath(model_dir, "tokenizer.json");
-  ASSIGN_OR_RETURN(const std::string contents, ReadFile(path));
-  const json file = json::parse(contents, nullptr, /*allow_exceptions=*/false);
-  if (file.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, ": not JSON"));
-  absl::StatusOr<std::unique_ptr<Impl>> impl = Impl::Create(file);
-  if (!impl.ok()) return Annotate(impl.status(), path);
+  ASSIGN_OR_RETURN(const TokenizerFile file, ReadTokenizerFiles(model_dir));
+  absl::StatusOr<std::unique_ptr<Impl>> impl = Impl::Create(file.json);
+  if (!impl.ok()) return Annotate(impl.status(), file.path);
   return std::unique_ptr<Tokenizer>(new Tokenizer(*std::move(impl)));
 }
 

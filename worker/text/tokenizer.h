@@ -1,8 +1,9 @@
-// Text to token ids, exactly as Hugging Face's `tokenizers` does for the same tokenizer.json.
-// Supported: model BPE (byte-level, and SentencePiece-style with byte fallback); the normalizers,
-// pre-tokenizers and post-processors that OPT, Qwen2/3, LLaMA and SmolLM use. Anything else in the
-// file is refused by name (INVALID_ARGUMENT), never ignored. Characters newer than Unicode 13 may
-// be classed differently: each library carries the Unicode tables of its own year.
+// Text to token ids, exactly as Hugging Face's `tokenizers` does for the same tokenizer.json, or
+// for the one that transformers makes of an older folder's files. Supported: model BPE (byte-level,
+// and SentencePiece-style with byte fallback); the normalizers, pre-tokenizers and post-processors
+// that OPT, Qwen2/3, LLaMA and SmolLM use. Anything else in the file is refused by name
+// (INVALID_ARGUMENT), never ignored. Characters newer than Unicode 13 may be classed differently:
+// each library carries the Unicode tables of its own year.
 //
 // Immutable after Load, so thread-safe.
 #pragma once
@@ -19,7 +20,7 @@ namespace rondo {
 
 class Tokenizer {
  public:
-  // Reads <model_dir>/tokenizer.json.
+  // Reads the folder's tokenizer.json, or what stands in for it (tokenizer_files.h).
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& model_dir);
   ~Tokenizer();
 
