@@ -8,11 +8,12 @@
 
 #include "client/cli/exit_code.h"
 #include "common/base/status.h"
+#include "proto/rpc/connection.h"
 
 namespace rondo {
 
 struct Globals {
-  std::string server = "127.0.0.1:50051";
+  ConnectionOptions server = {.address = "127.0.0.1:50051"};
   bool server_given = false;  // by --server or RONDO_SERVER
   bool json = false;
 };

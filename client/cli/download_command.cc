@@ -19,7 +19,7 @@ struct DownloadOptions {
 absl::StatusOr<ExitCode> Download(const DownloadOptions& options, const Globals& globals) {
   const std::string out = AbsolutePath(options.out);
   RETURN_IF_ERROR(CheckOutputFolder(out));
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   const JobId job(options.job);
   ASSIGN_OR_RETURN(std::vector<ArtifactInfo> artifacts, client->ListArtifacts(job));
   if (!options.format.empty()) {

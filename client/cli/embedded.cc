@@ -10,6 +10,7 @@
 #include "common/base/mutex.h"
 #include "common/io/file.h"
 #include "common/process/child_process.h"
+#include "proto/rpc/connection.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/server.h"
 #include "server/store/sqlite_job_store.h"
@@ -84,6 +85,8 @@ EmbeddedService::~EmbeddedService() {
 
 absl::Status EmbeddedService::StartWorkers(int count, OnWorkerLost on_worker_lost) {
   SpawnOptions options{.environment = CurrentEnvironment()};
+  // Those of a server that was named some other time; here workers come over loopback.
+  std::erase_if(options.environment, IsConnectionVariable);
   ASSIGN_OR_RETURN(options.program, SiblingProgram("rondo-worker"));
   {
     MutexLock lock(&impl_->mu);

@@ -43,7 +43,7 @@ struct ListOptions {
 };
 
 absl::StatusOr<ExitCode> List(const ListOptions& options, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   JobPage jobs;
   do {
     ASSIGN_OR_RETURN(JobPage page, client->List(options.page_size, jobs.next_page_token));
@@ -66,14 +66,14 @@ absl::StatusOr<ExitCode> List(const ListOptions& options, const Globals& globals
 }
 
 absl::StatusOr<ExitCode> Get(const std::string& id, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   ASSIGN_OR_RETURN(const Job job, client->Get(JobId(id)));
   PrintJob(job, globals.json);
   return kExitSuccess;
 }
 
 absl::StatusOr<ExitCode> Watch(const std::string& id, int64_t after, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   ASSIGN_OR_RETURN(const FollowedJob followed,
                    Follow(client.get(), JobId(id), after, globals.json));
   if (!globals.json) std::printf("%s", Summary(followed.job, followed.notes).c_str());
@@ -81,7 +81,7 @@ absl::StatusOr<ExitCode> Watch(const std::string& id, int64_t after, const Globa
 }
 
 absl::StatusOr<ExitCode> Cancel(const std::string& id, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   ASSIGN_OR_RETURN(const Job job, client->Cancel(JobId(id)));
   if (globals.json) {
     std::printf("%s\n", JobJson(job).c_str());
@@ -92,7 +92,7 @@ absl::StatusOr<ExitCode> Cancel(const std::string& id, const Globals& globals) {
 }
 
 absl::StatusOr<ExitCode> Workers(const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   ASSIGN_OR_RETURN(const std::vector<WorkerInfo> workers, client->ListWorkers());
   if (globals.json) {
     std::printf("%s\n", WorkersJson(workers).c_str());

@@ -20,9 +20,10 @@ int Main(int argc, char** argv) {
   CLI::App app("Quantizes the weights of language models, on this machine or on a cluster.",
                "rondo");
   Globals globals;
-  app.add_option("--server", globals.server, "HOST:PORT of rondo-server")
+  app.add_option("--server", globals.server.address, "HOST:PORT of rondo-server")
       ->envname("RONDO_SERVER")
       ->capture_default_str();
+  DeclareConnection(&app, &globals.server);
   app.add_flag("--json", globals.json, "Answer in JSON, for scripts");
   app.set_version_flag("--version", RONDO_VERSION);
   app.footer(kExitCodeHelp);

@@ -17,7 +17,7 @@ struct ReportOptions {
 };
 
 absl::StatusOr<ExitCode> Report(const ReportOptions& options, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   const std::string name = absl::StrCat(options.job, ".html");
   // An id may hold anything; a name made from it may not.
   if (options.out.empty()) RETURN_IF_ERROR(ValidateFileName("job", name));

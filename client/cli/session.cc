@@ -8,12 +8,12 @@ namespace rondo {
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Globals& globals,
                                                        const std::string& folder) {
   auto session = std::make_unique<Session>();
-  std::string address = globals.server;
+  ConnectionOptions server = globals.server;
   if (!globals.server_given) {
     ASSIGN_OR_RETURN(session->embedded_, EmbeddedService::Start(folder));
-    address = session->embedded_->address();
+    server = {.address = session->embedded_->address()};
   }
-  session->client_ = RondoClient::Connect(address);
+  ASSIGN_OR_RETURN(session->client_, RondoClient::Connect(server));
   return session;
 }
 

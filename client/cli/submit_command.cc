@@ -11,7 +11,7 @@ namespace rondo {
 namespace {
 
 absl::StatusOr<ExitCode> Submit(const JobOptions& options, const Globals& globals) {
-  auto client = RondoClient::Connect(globals.server);
+  ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
   ASSIGN_OR_RETURN(const SubmittedJob submitted,
                    client->Submit(ToJobSpec(options), RequestId(options.request_id)));
   std::printf("%s\n",

@@ -12,6 +12,8 @@
 #include "proto/convert/agent.h"
 #include "proto/convert/job.h"
 #include "proto/convert/spec.h"
+#include "proto/rpc/channel.h"
+#include "proto/rpc/status.h"
 #include "rondo/v1/service.grpc.pb.h"
 
 namespace rondo {
@@ -27,14 +29,11 @@ constexpr seconds kLongestOutage(60);  // after which a stream is not taken up a
 constexpr milliseconds kFirstBackoff(100);
 constexpr milliseconds kLongestBackoff(2000);
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ConnectionOptions& server) {
   grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-  arguments.SetMaxReceiveMessageSize(4 << 20);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return MakeChannel(server, arguments);
 }
 
 // Sleeps for half to all of the backoff, and doubles it.
@@ -70,23 +69,32 @@ class Outage {
 }  // namespace
 
 struct RondoClient::Impl {
-  explicit Impl(const std::string& server)
-      : address(server),
-        channel(MakeChannel(server)),
+  Impl(const ConnectionOptions& server, std::shared_ptr<grpc::Channel> open)
+      : address(server.address),
+        tls(!server.authorities.empty()),
+        channel(std::move(open)),
         jobs(v1::JobService::NewStub(channel)),
         artifacts(v1::ArtifactService::NewStub(channel)),
         fleet(v1::FleetService::NewStub(channel)) {}
 
   // The server's own words for UNAVAILABLE (draining) are kept while it is there to say them.
-  absl::Status FromGrpc(const grpc::Status& status) const {
-    if (status.ok()) return absl::OkStatus();
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-        channel->GetState(false) != GRPC_CHANNEL_READY) {
+  absl::Status StatusOf(const grpc::Status& status) const {
+    // Not by us: gRPC's word for a call that came in the instant the server stopped to take any.
+    if (status.error_code() == grpc::StatusCode::CANCELLED) {
       return absl::UnavailableError(
-          absl::StrCat("no rondo server answers at ", address,
-                       "; start one with rondo-server, or check --server"));
+          absl::StrCat("the server at ", address, " is shutting down; try again"));
     }
-    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+        channel->GetState(false) == GRPC_CHANNEL_READY) {
+      return FromGrpc(status);
+    }
+    if (tls) {
+      return absl::UnavailableError(absl::StrCat("no rondo server answers over TLS at ", address,
+                                                 " (", status.error_message(),
+                                                 "); check --server and the files of --tls-*"));
+    }
+    return absl::UnavailableError(absl::StrCat("no rondo server answers at ", address,
+                                               "; start one with rondo-server, or check --server"));
   }
 
   template <typename Stub, typename Request, typename Response>
@@ -95,7 +103,7 @@ struct RondoClient::Impl {
                     seconds deadline = kUnaryDeadline) const {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + deadline);
-    return FromGrpc((stub->*method)(&context, request, response));
+    return StatusOf((stub->*method)(&context, request, response));
   }
 
   // One stream of events; `after` and `outage` advance. Stopped by the callback: *stopped.
@@ -105,6 +113,7 @@ struct RondoClient::Impl {
                             ArtifactInfo* info, Outage* outage) const;
 
   const std::string address;
+  const bool tls;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<v1::JobService::Stub> jobs;
   const std::unique_ptr<v1::ArtifactService::Stub> artifacts;
@@ -132,7 +141,7 @@ absl::Status RondoClient::Impl::WatchOnce(const JobId& id, const EventCallback& 
   if (!bad.ok() || *stopped) context.TryCancel();
   const grpc::Status end = stream->Finish();
   if (!bad.ok() || *stopped) return bad;
-  return FromGrpc(end);
+  return StatusOf(end);
 }
 
 absl::Status RondoClient::Impl::DownloadOnce(const v1::DownloadArtifactRequest& identity,
@@ -155,14 +164,21 @@ absl::Status RondoClient::Impl::DownloadOnce(const v1::DownloadArtifactRequest& 
   }
   if (!bad.ok()) context.TryCancel();
   const grpc::Status end = stream->Finish();
-  return bad.ok() ? FromGrpc(end) : bad;
+  return bad.ok() ? StatusOf(end) : bad;
 }
 
 RondoClient::RondoClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RondoClient::~RondoClient() = default;
 
+absl::StatusOr<std::unique_ptr<RondoClient>> RondoClient::Connect(const ConnectionOptions& server) {
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, OpenChannel(server));
+  return std::unique_ptr<RondoClient>(
+      new RondoClient(std::make_unique<Impl>(server, std::move(channel))));
+}
+
 std::unique_ptr<RondoClient> RondoClient::Connect(const std::string& address) {
-  return std::unique_ptr<RondoClient>(new RondoClient(std::make_unique<Impl>(address)));
+  // Without files there is nothing to refuse.
+  return *Connect(ConnectionOptions{.address = address});
 }
 
 absl::StatusOr<SubmittedJob> RondoClient::Submit(const JobSpec& spec,

@@ -17,6 +17,7 @@
 #include "common/domain/job_spec.h"
 #include "common/domain/plan.h"
 #include "common/domain/worker_info.h"
+#include "proto/rpc/connection.h"
 
 namespace rondo {
 
@@ -32,7 +33,10 @@ struct JobPage {
 
 class RondoClient {
  public:
-  // `address`: host:port. Connects on the first call, and again whenever the connection was lost.
+  // Connects on the first call, and again whenever the connection was lost. INVALID_ARGUMENT or
+  // NOT_FOUND for files of TLS or a token that cannot be used.
+  static absl::StatusOr<std::unique_ptr<RondoClient>> Connect(const ConnectionOptions& server);
+  // In plaintext, to host:port.
   static std::unique_ptr<RondoClient> Connect(const std::string& address);
   ~RondoClient();
 

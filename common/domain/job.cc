@@ -37,6 +37,7 @@ struct Fold {
   void operator()(const StateChanged& change) const {
     job->state = change.state;
     job->error = change.error;
+    if (change.state == JobState::kQueued) job->owner = change.by;
     if (change.retry) ++job->retries;
     if (change.state == kRunning && job->started == absl::InfinitePast()) job->started = event.time;
     if (IsFinal(change.state)) job->finished = event.time;

@@ -36,6 +36,7 @@ bool CanMoveTo(JobState from, JobState to);
 struct StateChanged {
   JobState state = JobState::kQueued;
   absl::Status error;  // why, for kFailed and kRecovering; OK otherwise
+  std::string by;      // who asked, for kQueued and kCancelled; empty: nobody is told apart
   bool retry = false;  // of kRecovering: counts against the retries that a job has
 };
 
@@ -171,6 +172,7 @@ struct JobEvent {
 struct Job {
   JobId id;
   std::string request_id;
+  std::string owner;  // who submitted it; empty: nobody is told apart
   JobSpec spec;
   absl::Time created;
   absl::Time started = absl::InfinitePast();     // InfinitePast: not yet

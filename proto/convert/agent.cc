@@ -49,6 +49,13 @@ absl::StatusOr<WorkerInfo> FromProto(const v1::AgentHello& proto) {
     return absl::InvalidArgumentError(
         "hello must state worker_id, host and device; one of them is empty");
   }
+  constexpr size_t kLongest = 255;
+  for (const std::string* field :
+       {&proto.worker_id(), &proto.host(), &proto.version(), &proto.device()}) {
+    if (field->size() <= kLongest) continue;
+    return absl::InvalidArgumentError(absl::StrCat("a field of hello is ", field->size(),
+                                                   " bytes long; it must be at most ", kLongest));
+  }
   return WorkerInfo{WorkerId(proto.worker_id()), proto.host(), proto.version(), proto.device(),
                     proto.memory_bytes(),        proto.cpus(), proto.bf16()};
 }

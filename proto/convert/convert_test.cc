@@ -76,7 +76,7 @@ std::vector<EventBody> AllBodies() {
                   10,
                   11,
                   {"note"}};
-  return {StateChanged{JobState::kFailed, absl::NotFoundError("gone")},
+  return {StateChanged{JobState::kFailed, absl::NotFoundError("gone"), "alice"},
           GangFormed{4, {{WorkerId("w"), "h", "cuda:1"}}},
           PlanMade{plan},
           Progress{Phase::kExport, 1, 2, 3, "layers"},

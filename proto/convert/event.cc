@@ -19,6 +19,7 @@ struct BodyToProto {
     auto* body = proto->mutable_state_changed();
     body->set_state(EnumToProto<v1::JobState>(change.state));
     if (!change.error.ok()) *body->mutable_error() = ToProto(change.error);
+    body->set_by(change.by);
     body->set_retry(change.retry);
   }
   void operator()(const GangFormed& gang) const {
@@ -69,6 +70,7 @@ absl::StatusOr<EventBody> StateChangedFromProto(const v1::StateChanged& proto) {
   ASSIGN_OR_RETURN(JobState state, StateFromProto(proto.state()));
   StateChanged change{state, FromProto(proto.error())};
   change.retry = proto.retry();
+  change.by = proto.by();
   return change;
 }
 

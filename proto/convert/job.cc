@@ -11,6 +11,7 @@ v1::Job ToProto(const Job& job) {
   v1::Job proto;
   proto.set_id(job.id.value());
   proto.set_request_id(job.request_id);
+  proto.set_owner(job.owner);
   *proto.mutable_spec() = ToProto(job.spec);
   *proto.mutable_create_time() = ToProto(job.created);
   if (job.started != absl::InfinitePast()) *proto.mutable_start_time() = ToProto(job.started);
@@ -36,6 +37,7 @@ absl::StatusOr<Job> FromProto(const v1::Job& proto) {
   Job job;
   job.id = JobId(proto.id());
   job.request_id = proto.request_id();
+  job.owner = proto.owner();
   ASSIGN_OR_RETURN(job.spec, FromProto(proto.spec()));
   job.created = FromProto(proto.create_time());
   if (proto.has_start_time()) job.started = FromProto(proto.start_time());

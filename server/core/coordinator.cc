@@ -56,7 +56,20 @@ absl::Status Coordinator::RefuseIfDraining() {
   return absl::UnavailableError("the server is shutting down; try again");
 }
 
-absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, const JobSpec& spec) {
+absl::Status Coordinator::CheckQueueLimit(const Submitter& submitter) {
+  if (submitter.max_queued_jobs == 0) return absl::OkStatus();
+  const std::vector<JobRecord*> open = jobs_.Open();
+  const int64_t queued = std::count_if(open.begin(), open.end(), [&](const JobRecord* record) {
+    return record->job.state == JobState::kQueued && record->job.owner == submitter.name;
+  });
+  if (queued < submitter.max_queued_jobs) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(submitter.name, " has ", queued, " jobs in the queue, of ",
+                   submitter.max_queued_jobs, "; wait until one has started, or cancel one"));
+}
+
+absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, const JobSpec& spec,
+                                               const Submitter& submitter) {
   RETURN_IF_ERROR(CheckRequestId(request_id));
   ASSIGN_OR_RETURN(const std::optional<JobId> known, options_.store->FindRequest(request_id, spec));
   if (known) {
@@ -68,12 +81,14 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(RefuseIfDraining());
   RETURN_IF_ERROR(jobs_.broken());
+  RETURN_IF_ERROR(CheckQueueLimit(submitter));
   Job job;
   job.id = JobId("j-" + RandomHexId().substr(0, 16));
   job.request_id = request_id;
   job.spec = spec;
   job.created = options_.clock->Now();
-  const JobEvent first{1, job.created, 0, StateChanged{JobState::kQueued}};
+  const StateChanged queued{JobState::kQueued, absl::OkStatus(), submitter.name};
+  const JobEvent first{1, job.created, 0, queued};
   const absl::StatusOr<CreatedJob> created = options_.store->Create(job, first);
   // A full disk has refused one job; what else fails leaves the disk in doubt.
   if (absl::IsInternal(created.status())) return jobs_.Broke(created.status());
@@ -117,10 +132,10 @@ absl::StatusOr<JobList> Coordinator::List(int page_size, const std::string& page
   return JobList{std::move(jobs), next == 0 ? "" : absl::StrCat(next)};
 }
 
-absl::StatusOr<Job> Coordinator::Cancel(const JobId& id) {
+absl::StatusOr<Job> Coordinator::Cancel(const JobId& id, const std::string& by) {
   MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(JobRecord * record, jobs_.Get(id));
-  RETURN_IF_ERROR(scheduler_.Cancel(record));
+  RETURN_IF_ERROR(scheduler_.Cancel(record, by));
   Schedule();
   return record->job;
 }
@@ -174,8 +189,8 @@ absl::StatusOr<ArtifactFile> Coordinator::Artifact(const JobId& id, ExportFormat
   ASSIGN_OR_RETURN(const JobRecord* record, Succeeded(id));
   for (const ArtifactInfo& artifact : record->job.artifacts) {
     if (artifact.format != format || artifact.name != name) continue;
-    const std::string dir = JoinPath(scheduler_.ArtifactDir(id), ExportFormatName(format));
-    return ArtifactFile{artifact, JoinPath(dir, name)};
+    return ArtifactFile{artifact, options_.artifact_root,
+                        JoinPath(JoinPath(id.value(), ExportFormatName(format)), name)};
   }
   return absl::NotFoundError(absl::StrCat("job ", id.value(), " has no ", ExportFormatName(format),
                                           " artifact \"", name, "\""));

@@ -31,6 +31,12 @@ struct Submission {
   bool existed = false;  // the request id was known
 };
 
+// Who submits.
+struct Submitter {
+  std::string name;             // empty: nobody is told apart
+  int64_t max_queued_jobs = 0;  // of this name; 0: any number
+};
+
 struct JobList {
   std::vector<Job> jobs;        // newest first
   std::string next_page_token;  // empty: this was the last page
@@ -43,7 +49,8 @@ struct EventBatch {
 
 struct ArtifactFile {
   ArtifactInfo info;
-  std::string path;
+  std::string root;  // the artifacts of all jobs
+  std::string path;  // below `root`
 };
 
 class Coordinator {
@@ -58,11 +65,13 @@ class Coordinator {
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);
 
   // For clients.
-  absl::StatusOr<Submission> Submit(const std::string& request_id, const JobSpec& spec);
+  // RESOURCE_EXHAUSTED when the submitter has as many jobs in the queue as it may.
+  absl::StatusOr<Submission> Submit(const std::string& request_id, const JobSpec& spec,
+                                    const Submitter& submitter = {});
   absl::StatusOr<Plan> ValidateJob(const JobSpec& spec);
   absl::StatusOr<Job> Get(const JobId& id);
   absl::StatusOr<JobList> List(int page_size, const std::string& page_token);
-  absl::StatusOr<Job> Cancel(const JobId& id);
+  absl::StatusOr<Job> Cancel(const JobId& id, const std::string& by = "");
   // Events after number `after`; waits up to `timeout` for the first. OUT_OF_RANGE when the job
   // has fewer events than `after`.
   absl::StatusOr<EventBatch> WaitForEvents(const JobId& id, int64_t after,
@@ -100,6 +109,7 @@ class Coordinator {
   // Ends every call that may have changed something: starts what can start.
   void Schedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RefuseIfDraining() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckQueueLimit(const Submitter& submitter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Null for a report that is out of date.
   JobRecord* RecordOfRank(const WorkerId& worker, const JobId& job, int64_t generation, int rank)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

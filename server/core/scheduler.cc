@@ -171,14 +171,14 @@ void Scheduler::OnWorkerLost(const WorkerId& worker, const std::string& why, Dep
   }
 }
 
-absl::Status Scheduler::Cancel(JobRecord* record) {
+absl::Status Scheduler::Cancel(JobRecord* record, const std::string& by) {
   const Job& job = record->job;
   if (IsFinal(job.state)) {
     return absl::FailedPreconditionError(
         absl::StrCat("job ", job.id.value(), " has ended (", JobStateName(job.state),
                      "); only a job that has not can be cancelled"));
   }
-  RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kCancelled}));
+  RETURN_IF_ERROR(jobs_->Record(record, StateChanged{JobState::kCancelled, absl::OkStatus(), by}));
   RONDO_FAILPOINT("job.cancel.recorded");
   if (record->gang) {
     StopOthers(record);

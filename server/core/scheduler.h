@@ -43,7 +43,7 @@ class Scheduler {
   void OnWorkerLost(const WorkerId& worker, const std::string& why,
                     Departure departure = Departure::kLost);
   // FAILED_PRECONDITION: the job has ended.
-  absl::Status Cancel(JobRecord* record);
+  absl::Status Cancel(JobRecord* record, const std::string& by);
 
   std::string ArtifactDir(const JobId& id) const { return artifact_root_ + "/" + id.value(); }
 

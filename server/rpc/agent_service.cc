@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "proto/convert/agent.h"
-#include "server/rpc/status.h"
+#include "proto/rpc/status.h"
 
 namespace rondo {
 
@@ -91,6 +91,8 @@ class AgentServiceHandler::Link final : public AgentLink {
 };
 
 grpc::Status AgentServiceHandler::Attach(grpc::ServerContext* context, Stream* stream) {
+  const absl::StatusOr<Principal> caller = gate_->Admit(*context, "rondo.v1.AgentService/Attach");
+  if (!caller.ok()) return ToGrpc(caller.status());
   if (!Register(context)) return ToGrpc(absl::UnavailableError("the server is shutting down"));
   const absl::Status end = Serve(context, stream);
   Unregister(context);

@@ -7,6 +7,7 @@
 #include "common/base/mutex.h"
 #include "rondo/v1/agent.grpc.pb.h"
 #include "server/core/coordinator.h"
+#include "server/rpc/gate.h"
 
 namespace rondo {
 
@@ -14,7 +15,8 @@ class AgentServiceHandler final : public v1::AgentService::Service {
  public:
   using Stream = grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::AgentMessage>;
 
-  explicit AgentServiceHandler(Coordinator* coordinator) : coordinator_(coordinator) {}
+  AgentServiceHandler(Coordinator* coordinator, Gate* gate)
+      : coordinator_(coordinator), gate_(gate) {}
 
   grpc::Status Attach(grpc::ServerContext* context, Stream* stream) override;
 
@@ -30,6 +32,7 @@ class AgentServiceHandler final : public v1::AgentService::Service {
   void Unregister(grpc::ServerContext* context);
 
   Coordinator* const coordinator_;
+  Gate* const gate_;
   Mutex mu_;
   std::set<grpc::ServerContext*> open_ ABSL_GUARDED_BY(mu_);
   bool closing_ ABSL_GUARDED_BY(mu_) = false;

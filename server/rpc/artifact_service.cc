@@ -1,17 +1,18 @@
 #include "server/rpc/artifact_service.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <string>
 
-#include "common/io/file.h"
+#include "common/io/beneath.h"
 #include "common/io/posix.h"
 #include "proto/convert/spec.h"
 #include "proto/convert/values.h"
-#include "server/rpc/status.h"
+#include "proto/rpc/status.h"
 
 namespace rondo {
 namespace {
@@ -33,13 +34,25 @@ absl::StatusOr<std::string> ReadChunk(int fd, int64_t offset, int64_t bytes,
   return chunk;
 }
 
+// A rank wrote the folder: a name in it that leads elsewhere, or to no file, is not served.
+absl::StatusOr<FileDescriptor> OpenPublished(const ArtifactFile& file) {
+  ASSIGN_OR_RETURN(const FileDescriptor root, OpenFd(file.root, O_PATH | O_DIRECTORY));
+  // O_NONBLOCK: opening a pipe would wait for its writer.
+  ASSIGN_OR_RETURN(FileDescriptor fd, OpenBeneath(root.get(), file.path, O_RDONLY | O_NONBLOCK,
+                                                  Symlinks::kRefused, file.path));
+  struct stat status = {};
+  if (fstat(fd.get(), &status) != 0) return ErrnoStatus("stat", file.path, errno);
+  if (S_ISREG(status.st_mode)) return fd;
+  return absl::DataLossError(absl::StrCat(file.path, " is not a file any more"));
+}
+
 absl::Status Send(const ArtifactFile& file, int64_t offset,
                   grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
   if (offset < 0 || offset > file.info.bytes) {
     return absl::OutOfRangeError(absl::StrCat("offset is ", offset, "; ", file.info.name, " has ",
                                               file.info.bytes, " bytes"));
   }
-  ASSIGN_OR_RETURN(const FileDescriptor fd, OpenFd(file.path, O_RDONLY | O_NOFOLLOW));
+  ASSIGN_OR_RETURN(const FileDescriptor fd, OpenPublished(file));
   v1::DownloadArtifactResponse response;
   *response.mutable_info() = ToProto(file.info);
   do {
@@ -54,9 +67,12 @@ absl::Status Send(const ArtifactFile& file, int64_t offset,
 
 }  // namespace
 
-grpc::Status ArtifactServiceHandler::ListArtifacts(grpc::ServerContext*,
+grpc::Status ArtifactServiceHandler::ListArtifacts(grpc::ServerContext* context,
                                                    const v1::ListArtifactsRequest* request,
                                                    v1::ListArtifactsResponse* response) {
+  const absl::StatusOr<Principal> caller =
+      gate_->Admit(*context, "rondo.v1.ArtifactService/ListArtifacts");
+  if (!caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<std::vector<ArtifactInfo>> artifacts =
       coordinator_->Artifacts(JobId(request->job_id()));
   if (!artifacts.ok()) return ToGrpc(artifacts.status());
@@ -65,8 +81,11 @@ grpc::Status ArtifactServiceHandler::ListArtifacts(grpc::ServerContext*,
 }
 
 grpc::Status ArtifactServiceHandler::DownloadArtifact(
-    grpc::ServerContext*, const v1::DownloadArtifactRequest* request,
+    grpc::ServerContext* context, const v1::DownloadArtifactRequest* request,
     grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
+  const absl::StatusOr<Principal> caller =
+      gate_->Admit(*context, "rondo.v1.ArtifactService/DownloadArtifact");
+  if (!caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<ExportFormat> format = FromProto(request->format());
   if (!format.ok()) return ToGrpc(format.status());
   const absl::StatusOr<ArtifactFile> file =

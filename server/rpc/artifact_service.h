@@ -3,12 +3,14 @@
 
 #include "rondo/v1/service.grpc.pb.h"
 #include "server/core/coordinator.h"
+#include "server/rpc/gate.h"
 
 namespace rondo {
 
 class ArtifactServiceHandler final : public v1::ArtifactService::Service {
  public:
-  explicit ArtifactServiceHandler(Coordinator* coordinator) : coordinator_(coordinator) {}
+  ArtifactServiceHandler(Coordinator* coordinator, Gate* gate)
+      : coordinator_(coordinator), gate_(gate) {}
 
   grpc::Status ListArtifacts(grpc::ServerContext* context, const v1::ListArtifactsRequest* request,
                              v1::ListArtifactsResponse* response) override;
@@ -18,6 +20,7 @@ class ArtifactServiceHandler final : public v1::ArtifactService::Service {
 
  private:
   Coordinator* const coordinator_;
+  Gate* const gate_;
 };
 
 }  // namespace rondo

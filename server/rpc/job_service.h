@@ -3,12 +3,14 @@
 
 #include "rondo/v1/service.grpc.pb.h"
 #include "server/core/coordinator.h"
+#include "server/rpc/gate.h"
 
 namespace rondo {
 
 class JobServiceHandler final : public v1::JobService::Service {
  public:
-  explicit JobServiceHandler(Coordinator* coordinator) : coordinator_(coordinator) {}
+  JobServiceHandler(Coordinator* coordinator, Gate* gate)
+      : coordinator_(coordinator), gate_(gate) {}
 
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::SubmitJobResponse* response) override;
@@ -25,17 +27,20 @@ class JobServiceHandler final : public v1::JobService::Service {
 
  private:
   Coordinator* const coordinator_;
+  Gate* const gate_;
 };
 
 class FleetServiceHandler final : public v1::FleetService::Service {
  public:
-  explicit FleetServiceHandler(Coordinator* coordinator) : coordinator_(coordinator) {}
+  FleetServiceHandler(Coordinator* coordinator, Gate* gate)
+      : coordinator_(coordinator), gate_(gate) {}
 
   grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
                            v1::ListWorkersResponse* response) override;
 
  private:
   Coordinator* const coordinator_;
+  Gate* const gate_;
 };
 
 }  // namespace rondo

@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/resource_quota.h>
 
 #include <thread>
@@ -10,20 +11,24 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
+#include "proto/rpc/channel.h"
 #include "server/rpc/agent_service.h"
 #include "server/rpc/artifact_service.h"
+#include "server/rpc/credentials.h"
+#include "server/rpc/gate.h"
 #include "server/rpc/job_service.h"
 
 namespace rondo {
 namespace {
 
-constexpr int kMaxMessageBytes = 4 << 20;
 constexpr int kMaxThreads = 2048;  // one a call in progress: watchers and agents hold one each
 constexpr std::chrono::seconds kTick(1);
+constexpr std::chrono::seconds kLongestStandstill(30);
 
 // There is no MAX_CONNECTION_AGE: the life of an agent's stream is its lease.
 void Configure(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder->SetMaxSendMessageSize(kMaxMessageBytes);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 256);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
@@ -36,20 +41,42 @@ void Configure(grpc::ServerBuilder* builder) {
   builder->SetResourceQuota(quota);
 }
 
+// Linking the reflection library puts it into every server of the process.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const std::unique_ptr<grpc::ServerBuilderPlugin>& plugin) {
+      return plugin->name() == "proto_server_reflection";
+    });
+  }
+};
+
 }  // namespace
 
 struct Server::Impl {
-  explicit Impl(Coordinator* c) : coordinator(c), jobs(c), fleet(c), artifacts(c), agents(c) {}
+  Impl(Coordinator* c, std::unique_ptr<Gate> g)
+      : coordinator(c),
+        gate(std::move(g)),
+        jobs(c, gate.get()),
+        fleet(c, gate.get()),
+        artifacts(c, gate.get()),
+        agents(c, gate.get()) {}
 
   void TickUntilStopped() {
     MutexLock lock(&mu);
     while (!stopped) {
       if (wake.WaitFor(&mu, kTick)) continue;
-      coordinator->Tick();
+      mu.Unlock();
+      coordinator->Tick();  // stands still when the coordinator does
+      gate->Reload();
+      mu.Lock();
+      last_tick = std::chrono::steady_clock::now();
     }
   }
 
   Coordinator* const coordinator;
+  const std::unique_ptr<Gate> gate;
   JobServiceHandler jobs;
   FleetServiceHandler fleet;
   ArtifactServiceHandler artifacts;
@@ -61,6 +88,8 @@ struct Server::Impl {
   Mutex mu;
   CondVar wake;
   bool stopped ABSL_GUARDED_BY(mu) = false;
+  std::chrono::steady_clock::time_point last_tick ABSL_GUARDED_BY(mu) =
+      std::chrono::steady_clock::now();
   std::thread ticker;
 };
 
@@ -70,14 +99,21 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("listen address is \"", options.listen_address, "\"; it must be host:port"));
   }
+  RETURN_IF_ERROR(CheckSecurity(options.listen_address, options.security));
+  ASSIGN_OR_RETURN(std::unique_ptr<Gate> gate, Gate::Create(options.security));
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto impl = std::make_unique<Impl>(options.coordinator);
+  auto impl = std::make_unique<Impl>(options.coordinator, std::move(gate));
   impl->host = options.listen_address.substr(0, colon);
 
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   Configure(&builder);
-  builder.AddListeningPort(options.listen_address, grpc::InsecureServerCredentials(), &impl->port);
+  builder.AddListeningPort(options.listen_address,
+                           MakeServerCredentials(options.security, impl->gate->principals()),
+                           &impl->port);
+  // Whoever can connect could call it.
+  const bool tls = !options.security.certificate.empty();
+  if (tls && !options.security.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   builder.RegisterService(&impl->jobs);
   builder.RegisterService(&impl->fleet);
   builder.RegisterService(&impl->artifacts);
@@ -96,6 +132,21 @@ Server::~Server() { Shutdown(std::chrono::milliseconds(0)); }
 
 int Server::port() const { return impl_->port; }
 std::string Server::address() const { return absl::StrCat(impl_->host, ":", impl_->port); }
+
+absl::Status Server::alive() const {
+  MutexLock lock(&impl_->mu);
+  const auto silence = std::chrono::steady_clock::now() - impl_->last_tick;
+  if (impl_->stopped || silence < kLongestStandstill) return absl::OkStatus();
+  return absl::InternalError("the coordinator stands still");
+}
+
+absl::Status Server::ready() const {
+  {
+    MutexLock lock(&impl_->mu);
+    if (impl_->stopped) return absl::UnavailableError("the server is shutting down");
+  }
+  return impl_->coordinator->health();
+}
 
 void Server::Shutdown(std::chrono::milliseconds grace) {
   {

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/coordinator.h"
+#include "server/http/health_pages.h"
 #include "server/rpc/server.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -22,22 +23,35 @@ struct Flags {
   std::string listen = "127.0.0.1:50051";
   std::string state_dir;
   std::string artifact_dir;
-  bool insecure = false;
+  std::string health_listen;
+  SecurityOptions security;
   double lease_seconds = 30;
   LogLevel log_level = LogLevel::kInfo;
 };
 
-bool IsLoopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost:") ||
-         address.starts_with("[::1]:");
-}
-
-absl::Status CheckFlags(const Flags& flags) {
-  if (IsLoopback(flags.listen) || flags.insecure) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("--listen ", flags.listen,
-                   " can be reached from other machines, without encryption or authentication; "
-                   "add --insecure on a network that you trust, or listen on 127.0.0.1"));
+void DeclareSecurity(CLI::App* app, SecurityOptions* security) {
+  app->add_option("--tls-cert", security->certificate,
+                  "FILE of the server's certificate and its chain (PEM); without it the server is "
+                  "plaintext");
+  app->add_option("--tls-key", security->key, "FILE of its private key (PEM)");
+  app->add_option("--tls-client-ca", security->client_authorities,
+                  "FILE of the authorities (PEM) whose certificates of clients are accepted");
+  app->add_option("--principals", security->principals,
+                  "FILE of who may do what, by token or certificate (docs/security.md)");
+  app->add_option("--model-root", security->model_roots,
+                  "DIR in which jobs may read models and data; repeatable; default everything");
+  app->add_option("--requests-per-second", security->requests_per_second,
+                  "Calls of one principal, with bursts of twice as many")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--max-queued-jobs", security->max_queued_jobs,
+                  "Jobs of one principal that wait at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_flag("--reflection", security->reflection,
+                "With TLS: describe the services to whoever can connect");
+  app->add_flag("--insecure", security->insecure,
+                "Allow a plaintext --listen address beyond this machine");
 }
 
 // Until SIGTERM or SIGINT, or until the store fails. The signals are blocked in every thread.
@@ -48,7 +62,7 @@ absl::Status WaitForEnd(const sigset_t& signals, Coordinator* coordinator) {
 }
 
 absl::Status Serve(const Flags& flags, const sigset_t& signals) {
-  RETURN_IF_ERROR(CheckFlags(flags));
+  RETURN_IF_ERROR(CheckSecurity(flags.listen, flags.security));
   RETURN_IF_ERROR(MakeDirs(flags.state_dir));
   ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store,
                    OpenSqliteJobStore(JoinPath(flags.state_dir, "rondo.db")));
@@ -59,7 +73,14 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   options.worker_silence = absl::Seconds(flags.lease_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
-                   Server::Start({flags.listen, coordinator.get()}));
+                   Server::Start({flags.listen, coordinator.get(), flags.security}));
+  std::unique_ptr<HealthPages> pages;  // until the drain is over
+  if (!flags.health_listen.empty()) {
+    ASSIGN_OR_RETURN(pages, HealthPages::Start(
+                                flags.health_listen, [&] { return server->alive(); },
+                                [&] { return server->ready(); }));
+    LogInfo("server", "health on http://" + pages->address());
+  }
   LogInfo("server", "rondo-server listening on " + server->address());
   absl::Status end = WaitForEnd(signals, coordinator.get());
   LogInfo("server", "shutting down");
@@ -76,7 +97,9 @@ int Main(int argc, char** argv) {
       ->required();
   app.add_option("--artifact-dir", flags.artifact_dir,
                  "folder of the artifacts, shared with the workers; default <state-dir>/artifacts");
-  app.add_flag("--insecure", flags.insecure, "allow a --listen address beyond this machine");
+  app.add_option("--health-listen", flags.health_listen,
+                 "host:port of /healthz and /readyz, for probes, over HTTP; default none");
+  DeclareSecurity(&app, &flags.security);
   app.add_option("--lease", flags.lease_seconds,
                  "seconds of silence after which a worker is lost, and ends its ranks")
       ->check(CLI::PositiveNumber)

@@ -10,31 +10,27 @@
 #include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "proto/convert/agent.h"
+#include "proto/rpc/channel.h"
+#include "proto/rpc/status.h"
 #include "rondo/v1/agent.grpc.pb.h"
 
 namespace rondo {
 namespace {
 
-// A coordinator that has vanished without closing its connection is noticed within 40 s.
-constexpr int kKeepaliveTimeMs = 30'000;
-constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr absl::Duration kLeaveTimeout = absl::Seconds(2);
 
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> NewChannel(const ConnectionOptions& coordinator) {
   grpc::ChannelArguments arguments;
   // Its own subchannels: each attempt resolves the name again, for a coordinator that has moved.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return MakeChannel(coordinator, arguments);
 }
 
 // One attachment. Read from one thread; Write and Cancel from any.
 class Connection {
  public:
-  explicit Connection(const std::string& address)
-      : stub_(v1::AgentService::NewStub(NewChannel(address))), stream_(stub_->Attach(&context_)) {}
+  explicit Connection(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(v1::AgentService::NewStub(channel)), stream_(stub_->Attach(&context_)) {}
 
   bool Read(v1::CoordinatorMessage* message) { return stream_->Read(message); }
   // What cannot be written is lost with the connection; Read tells of that.
@@ -43,10 +39,7 @@ class Connection {
     stream_->Write(message);
   }
   void Cancel() { context_.TryCancel(); }
-  absl::Status Finish() {
-    const grpc::Status status = stream_->Finish();
-    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  }
+  absl::Status Finish() { return FromGrpc(stream_->Finish()); }
 
  private:
   grpc::ClientContext context_;
@@ -136,6 +129,7 @@ void Agent::Impl::Sleep(absl::Duration pause) {
 }
 
 absl::Status Agent::Impl::Run() {
+  RETURN_IF_ERROR(CheckConnection(options_.coordinator));
   std::minstd_rand random(std::random_device{}());
   absl::Duration pause = options_.first_pause;
   while (!ShutDown()) {
@@ -146,8 +140,8 @@ absl::Status Agent::Impl::Run() {
     if (attached) pause = options_.first_pause;
     const absl::Duration jittered = pause * std::uniform_real_distribution(0.5, 1.5)(random);
     LogWarning("agent",
-               absl::StrCat("no connection to ", options_.coordinator, " (", status.message(),
-                            "); next attempt in ",
+               absl::StrCat("no connection to ", options_.coordinator.address, " (",
+                            status.message(), "); next attempt in ",
                             absl::FormatDuration(absl::Ceil(jittered, absl::Milliseconds(1)))));
     Sleep(jittered);
     pause = std::min(2 * pause, options_.longest_pause);
@@ -156,7 +150,8 @@ absl::Status Agent::Impl::Run() {
 }
 
 absl::Status Agent::Impl::Serve(bool* attached) {
-  Connection connection(options_.coordinator);
+  ASSIGN_OR_RETURN(const auto channel, NewChannel(options_.coordinator));
+  Connection connection(channel);
   if (!SetConnection(&connection)) connection.Cancel();
   v1::AgentMessage hello;
   *hello.mutable_hello() = ToHello(options_.worker);
@@ -165,7 +160,7 @@ absl::Status Agent::Impl::Serve(bool* attached) {
 
   v1::CoordinatorMessage message;
   while (connection.Read(&message)) {
-    if (!*attached) LogInfo("agent", absl::StrCat("attached to ", options_.coordinator));
+    if (!*attached) LogInfo("agent", absl::StrCat("attached to ", options_.coordinator.address));
     *attached = true;
     Heard(message);
     Handle(message, &connection);

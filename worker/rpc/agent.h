@@ -8,13 +8,14 @@
 #include "absl/time/time.h"
 #include "common/base/status.h"
 #include "common/domain/worker_info.h"
+#include "proto/rpc/connection.h"
 #include "worker/runtime/rank_supervisor.h"
 
 namespace rondo {
 
 struct AgentOptions {
-  std::string coordinator;  // HOST:PORT
-  WorkerInfo worker;        // what it says of itself
+  ConnectionOptions coordinator;
+  WorkerInfo worker;  // what it says of itself
   SupervisorOptions ranks;
   std::string cache_dir;  // RankTask::cache_dir
   bool exit_on_disconnect = false;
@@ -28,7 +29,8 @@ class Agent {
   explicit Agent(AgentOptions options);
   ~Agent();
 
-  // Returns OK after Shutdown(); with exit_on_disconnect, the error that ended the connection.
+  // Returns OK after Shutdown(); with exit_on_disconnect, the error that ended the connection. At
+  // once for files of TLS or a token that cannot be used.
   // Ranks have ended by then. Call once.
   absl::Status Run();
 

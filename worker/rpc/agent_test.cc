@@ -112,7 +112,7 @@ class AgentTest : public ::testing::Test {
  protected:
   void Start(bool exit_on_disconnect = false) {
     AgentOptions options;
-    options.coordinator = coordinator_.address();
+    options.coordinator.address = coordinator_.address();
     options.worker = WorkerInfo{WorkerId("w"), "127.0.0.1", "0.1", "cpu", 1 << 30, 2, true};
     options.ranks.program = SiblingProgram("rondo-fake-rank").value();
     options.exit_on_disconnect = exit_on_disconnect;

@@ -18,7 +18,7 @@ namespace rondo {
 namespace {
 
 struct Flags {
-  std::string coordinator = "127.0.0.1:50051";
+  ConnectionOptions coordinator = {.address = "127.0.0.1:50051"};
   std::string id;
   std::string advertise_host;
   std::string device = "auto";
@@ -30,9 +30,10 @@ struct Flags {
 };
 
 void Declare(CLI::App* app, Flags* flags) {
-  app->add_option("--coordinator", flags->coordinator, "HOST:PORT of rondo-server")
+  app->add_option("--coordinator", flags->coordinator.address, "HOST:PORT of rondo-server")
       ->envname("RONDO_SERVER")
       ->capture_default_str();
+  DeclareConnection(app, &flags->coordinator);
   app->add_option("--id", flags->id,
                   "Name of this worker (default: made from machine and process)");
   app->add_option("--advertise-host", flags->advertise_host,
@@ -78,8 +79,9 @@ absl::StatusOr<AgentOptions> OptionsFrom(const Flags& flags) {
   options.cache_dir = flags.cache_dir.empty() ? DefaultCacheDir() : flags.cache_dir;
   ASSIGN_OR_RETURN(options.ranks.program, SiblingProgram("rondo-rank"));
   options.worker.id = WorkerId(flags.id.empty() ? DefaultWorkerId() : flags.id);
-  options.worker.host =
-      flags.advertise_host.empty() ? DefaultAdvertiseHost(flags.coordinator) : flags.advertise_host;
+  options.worker.host = flags.advertise_host.empty()
+                            ? DefaultAdvertiseHost(flags.coordinator.address)
+                            : flags.advertise_host;
   options.worker.version = RONDO_VERSION;
   RETURN_IF_ERROR(DescribeDevice(flags.device, flags.slot, &options.worker));
   return options;
