@@ -1,16 +1,18 @@
 #include "client/cli/results.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_format.h"
 
 namespace rondo {
 
-std::map<std::string, Perplexities> PerplexitiesOf(const Job& job) {
-  std::map<std::string, Perplexities> sets;
+std::vector<std::pair<std::string, Perplexities>> PerplexitiesOf(const Job& job) {
+  std::vector<std::pair<std::string, Perplexities>> sets;
   for (const Evaluated& evaluated : job.evaluations) {
-    Perplexities& values = sets[evaluated.set];
+    auto set = std::find_if(sets.begin(), sets.end(),
+                            [&](const auto& known) { return known.first == evaluated.set; });
+    if (set == sets.end()) set = sets.insert(sets.end(), {evaluated.set, {}});
+    Perplexities& values = set->second;
     auto& value = !evaluated.quantized        ? values.original
                   : evaluated.before_training ? values.before_training
                                               : values.quantized;

@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/domain/job.h"
 
@@ -12,7 +14,8 @@ namespace rondo {
 struct Perplexities {
   std::optional<double> original, before_training, quantized;
 };
-std::map<std::string, Perplexities> PerplexitiesOf(const Job& job);  // by evaluation set
+// By evaluation set, in the order in which they were measured.
+std::vector<std::pair<std::string, Perplexities>> PerplexitiesOf(const Job& job);
 
 std::map<Phase, double> SlowestPhases(const Job& job);  // seconds of the slowest rank
 

@@ -143,5 +143,29 @@ TEST(Quantize, SeveralFormatsGoToSubfoldersWithEveryFileOfTheModel) {
   EXPECT_EQ(entries, 1);
 }
 
+TEST(Quantize, SeveralEvaluationSetsAreNamedEverywhere) {
+  ScopedDir dir;
+  const std::string tokens = std::string(kTinyModel) + "/golden/tokens.npy";
+  const CommandResult result = RunCommand(
+      Quantize(dir / "out", {"--json", "--method", "rtn", "--group-size", "32", "--eval",
+                             std::string("wiki=") + kHeldoutText, "--eval", tokens, "--eval",
+                             std::string("c4=") + kCalibrationText, "--eval-seq-len", "128",
+                             "--eval-windows", "4", "--report", dir / "report.html"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::ifstream file(dir / "report.html");
+  std::stringstream page;
+  page << file.rdbuf();
+  size_t place = 0;
+  for (const std::string name : {"wiki", "tokens", "c4"}) {
+    EXPECT_THAT(result.out, HasSubstr("\"unit\":\"micro-batches of " + name + "\""));
+    EXPECT_THAT(result.out, HasSubstr("\"set\":\"" + name + "\""));
+    // In the order in which they were given.
+    const size_t row = page.str().find("<td>" + name + "</td>");
+    EXPECT_NE(row, std::string::npos) << name;
+    EXPECT_GT(row, place) << name;
+    place = row;
+  }
+}
+
 }  // namespace
 }  // namespace rondo

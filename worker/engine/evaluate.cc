@@ -47,7 +47,9 @@ absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
   for (size_t i = 0; i < sets.size(); ++i) {
     NegativeLogLikelihood total;
     Pass pass;
+    const std::string& name = ctx.spec().evaluation.sets[i].name;
     pass.phase = Phase::kEvaluate;
+    pass.unit = absl::StrCat("micro-batches of ", name);
     pass.micro_batch = ctx.spec().compute.micro_batch;
     pass.on_output = [&](const MicroBatch& batch, const at::Tensor& hidden) -> absl::Status {
       ASSIGN_OR_RETURN(NegativeLogLikelihood part,
@@ -60,8 +62,7 @@ absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
     flop += ForwardFlop(ctx.layout, sets[i].numel(), ctx.layers());
     if (ctx.last()) {
       flop += HeadFlop(ctx.config, total.tokens);
-      ctx.reporter->Event(Evaluated{ctx.spec().evaluation.sets[i].name,
-                                    model != EvaluatedModel::kOriginal, total.perplexity(),
+      ctx.reporter->Event(Evaluated{name, model != EvaluatedModel::kOriginal, total.perplexity(),
                                     total.tokens, model == EvaluatedModel::kStart});
     }
   }

@@ -89,7 +89,7 @@ absl::Status StreamWindows(const RankContext& ctx, const Stage& stage, const at:
   ActivationSource source(ctx, stage, tokens, batches);
   ActivationSink sink(ctx);
   for (int64_t i = 0; i < total; ++i) {
-    ctx.reporter->ReportProgress(pass.phase, i, total, "micro-batches");
+    ctx.reporter->ReportProgress(pass.phase, i, total, pass.unit);
     ASSIGN_OR_RETURN(at::Tensor hidden, source.Next());
     if (pass.on_input) RETURN_IF_ERROR(pass.on_input(batches[i], hidden));
     for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
@@ -102,7 +102,7 @@ absl::Status StreamWindows(const RankContext& ctx, const Stage& stage, const at:
       RETURN_IF_ERROR(pass.on_output(batches[i], hidden));
     }
   }
-  ctx.reporter->ReportProgress(pass.phase, total, total, "micro-batches");
+  ctx.reporter->ReportProgress(pass.phase, total, total, pass.unit);
   return sink.Flush();
 }
 

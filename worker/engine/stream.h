@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -59,6 +60,7 @@ absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const Stage& stage, 
 
 struct Pass {
   Phase phase = Phase::kTeacher;
+  std::string unit = "micro-batches";  // of the progress that is reported
   int64_t micro_batch = 1;
   std::vector<InputObserver*> observers;  // by local layer; empty: none
   // What reaches this stage's first layer, in order.
