@@ -3,6 +3,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include "common/io/sha256.h"
 #include "proto/convert/agent.h"
 #include "rondo/v1/agent.grpc.pb.h"
+#include "rondo/v1/service.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/server.h"
 #include "server/store/sqlite_job_store.h"
@@ -263,6 +265,59 @@ TEST_F(ServiceTest, ArtifactNamesAreOneSegment) {
       absl::NotFoundError("job " + job.value() + " has no compressed-tensors artifact \"other\""));
   EXPECT_EQ(client_->Download(job, ExportFormat::kDense, "model.safetensors", dir_ + "/out").code(),
             absl::StatusCode::kNotFound);
+}
+
+TEST_F(ServiceTest, ArtifactsThatLeadElsewhereAreNotServed) {
+  const JobId job = SucceededJob("abc");
+  const ExportFormat format = ExportFormat::kCompressedTensors;
+  const std::string folder = dir_ + "/artifacts/" + job.value() + "/compressed-tensors";
+  const std::string file = folder + "/model.safetensors";
+  const auto download = [&] {
+    return client_->Download(job, format, "model.safetensors", dir_ + "/out").code();
+  };
+  EXPECT_EQ(download(), absl::StatusCode::kOk);
+  ASSERT_TRUE(WriteFileAtomically(dir_ + "/secret", "abc").ok());
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink(dir_ + "/secret", file);
+  EXPECT_EQ(download(), absl::StatusCode::kPermissionDenied);
+  std::filesystem::remove(file);
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  EXPECT_EQ(download(), absl::StatusCode::kDataLoss);
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(dir_ + "/elsewhere");
+  ASSERT_TRUE(WriteFileAtomically(dir_ + "/elsewhere/model.safetensors", "abc").ok());
+  std::filesystem::create_directory_symlink("../../elsewhere", folder);
+  EXPECT_EQ(download(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(ServiceTest, ADrainFinishesCallsAndAdmitsNone) {
+  const std::string contents(20 << 20, 'x');  // more than the windows of the two sides hold
+  const JobId job = SucceededJob(contents);
+  const auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
+  const auto stub = v1::ArtifactService::NewStub(channel);
+  v1::DownloadArtifactRequest request;
+  request.set_job_id(job.value());
+  request.set_format(v1::EXPORT_FORMAT_COMPRESSED_TENSORS);
+  request.set_name("model.safetensors");
+  grpc::ClientContext context;
+  const auto stream = stub->DownloadArtifact(&context, request);
+  v1::DownloadArtifactResponse chunk;
+  ASSERT_TRUE(stream->Read(&chunk));
+  size_t received = chunk.data().size();
+  EXPECT_EQ(server_->ready(), absl::OkStatus());
+
+  std::thread drain([&] { server_->Shutdown(std::chrono::seconds(60)); });
+  while (server_->ready().ok()) std::this_thread::yield();
+  EXPECT_EQ(server_->alive(), absl::OkStatus());
+  absl::Status late;  // what comes before the coordinator has heard of it is taken
+  while (late.ok()) late = client_->Submit(TinySpec(), RandomHexId()).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kUnavailable);
+  while (stream->Read(&chunk)) received += chunk.data().size();
+  stream->Finish();
+  // What is on the way when the last call has ended may be lost with its connection, as ever;
+  // RondoClient takes it up again.
+  EXPECT_GE(received, contents.size() - (4 << 20));
+  drain.join();
 }
 
 TEST_F(ServiceTest, AnUnreachableServerIsNamed) {
