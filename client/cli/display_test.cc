@@ -193,10 +193,24 @@ TEST(Summary, PlansShowReplicasAndDTypes) {
   plan.stages = {{0, 2, 1000}};
   plan.replicas = 3;
   plan.training_dtype = DType::kBFloat16;
-  EXPECT_THAT(PlanText(plan, LearnedRoundingSettings{}),
+  JobSpec spec;
+  spec.method = LearnedRoundingSettings{};
+  EXPECT_THAT(PlanText(plan, spec),
               HasSubstr("dtype              float32\ntraining dtype     bfloat16\n"
                         "replicas           3\n"));
-  EXPECT_THAT(PlanText(plan, RtnSettings{}), Not(HasSubstr("replicas")));
+  spec.method = RtnSettings{};
+  EXPECT_THAT(PlanText(plan, spec), Not(HasSubstr("replicas")));
+}
+
+TEST(Summary, PlansShowEachOverride) {
+  JobSpec spec;
+  spec.overrides = {{.pattern = "*.down_proj", .bits = 8, .group_size = 64},
+                    {.pattern = "model.layers.0.*", .skip = true}};
+  Plan plan;
+  plan.override_layers = {4, 7};
+  const std::string text = PlanText(plan, spec);
+  EXPECT_THAT(text, HasSubstr("*.down_proj: 8 bits, groups of 64; matches 4 linear layers\n"));
+  EXPECT_THAT(text, HasSubstr("model.layers.0.*: skipped; matches 7 linear layers\n"));
 }
 
 TEST(Summary, LoadsWithDequantizeWhereItMust) {

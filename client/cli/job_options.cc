@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "client/cli/option_checks.h"
+#include "client/cli/override_option.h"
 
 namespace rondo {
 namespace {
@@ -43,6 +44,23 @@ void DeclareGridOptions(CLI::App* app, JobOptions* options) {
       app->add_flag("--asymmetric", options->asymmetric, "A zero point for each group");
   const std::string symmetric = "Zero in the middle of the range (the default)";
   app->add_flag("--symmetric", symmetric)->excludes(asymmetric);
+}
+
+void DeclareOverrides(CLI::App* app, std::vector<LayerOverride>* overrides) {
+  const auto store = [overrides](const std::vector<std::string>& all) {
+    for (const std::string& given : all) {
+      absl::StatusOr<LayerOverride> change = ParseOverride(given);
+      if (!change.ok()) {
+        throw CLI::ValidationError("--override", std::string(change.status().message()));
+      }
+      overrides->push_back(*std::move(change));
+    }
+  };
+  app->add_option_function<std::vector<std::string>>(
+         "--override", store,
+         "Other settings for linear layers: PATTERN:skip, or PATTERN: and some of bits=N, "
+         "group_size=N, method=rtn|gptq with commas; repeatable, the last match decides")
+      ->allow_extra_args(false);
 }
 
 void DeclareCalibrationOptions(CLI::App* app, JobOptions* options) {
@@ -97,6 +115,7 @@ void DeclareJobOptions(CLI::App* app, JobOptions* options) {
   const std::string usual = app->option_defaults()->get_group();
   app->add_option("--model", options->model, "Hugging Face folder of the model")->required();
   DeclareGridOptions(app, options);
+  DeclareOverrides(app, &options->overrides);
   DeclareMethodOptions(app, &options->method);
   app->option_defaults()->group("Calibration");
   DeclareCalibrationOptions(app, options);
@@ -124,6 +143,7 @@ JobSpec ToJobSpec(const JobOptions& options) {
   spec.grid = options.grid;
   spec.grid.symmetric = !options.asymmetric;
   spec.method = ToMethod(options.method);
+  spec.overrides = options.overrides;
   spec.compute = ComputeOf(options.compute);
   spec.workers = options.compute.workers;
   spec.evaluation = EvaluationOf(options.evaluation);

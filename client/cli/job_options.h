@@ -32,6 +32,7 @@ struct JobOptions {
   MethodOptions method;
   GridSpec grid;
   bool asymmetric = !GridSpec{}.symmetric;
+  std::vector<LayerOverride> overrides;
   CalibrationSpec calibration;
   std::vector<std::string> exports = {ExportFormatName(JobSpec{}.exports.front())};
   std::string request_id;  // empty: random

@@ -249,6 +249,31 @@ TEST(JobOptions, RefusesWhatTheMethodDoesNotRead) {
             "--forward: \"hard\" is not one of soft|straight-through|soft-then-straight-through");
 }
 
+TEST(JobOptions, Overrides) {
+  const JobSpec spec =
+      Parse({"--model", "/m", "--override", "*.down_proj:bits=8,group_size=64,method=rtn",
+             "--override", "model.layers.0.*:skip"})
+          .spec;
+  ASSERT_EQ(spec.overrides.size(), 2u);
+  EXPECT_EQ(spec.overrides[0].pattern, "*.down_proj");
+  EXPECT_EQ(spec.overrides[0].bits, 8);
+  EXPECT_EQ(spec.overrides[0].group_size, 64);
+  EXPECT_EQ(spec.overrides[0].method, LayerMethod::kRtn);
+  EXPECT_FALSE(spec.overrides[0].skip);
+  EXPECT_TRUE(spec.overrides[1].skip);
+  const auto error = [](const std::string& given) {
+    return Parse({"--model", "/m", "--override", given}).error;
+  };
+  EXPECT_EQ(error("*.down_proj"),
+            "--override: \"*.down_proj\" is not PATTERN:SETTINGS, such as *.down_proj:bits=8");
+  EXPECT_EQ(error("*:bits=four"),
+            "--override: \"bits=four\" is not one of skip, bits=N, group_size=N, method=rtn|gptq");
+  EXPECT_EQ(error("*:method=hqq"),
+            "--override: \"method=hqq\" is not one of skip, bits=N, group_size=N, method=rtn|gptq");
+  EXPECT_EQ(error("*:bits=4,"),
+            "--override: \"\" is not one of skip, bits=N, group_size=N, method=rtn|gptq");
+}
+
 TEST(JobOptions, RelativePathsBecomeAbsolute) {
   const JobSpec spec = Parse({"--model", "models/../m", "--calibration", "c.txt"}).spec;
   const std::string here = std::filesystem::current_path();

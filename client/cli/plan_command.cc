@@ -13,12 +13,11 @@ namespace {
 
 absl::StatusOr<ExitCode> PrintPlan(JobOptions options, const Globals& globals) {
   ASSIGN_OR_RETURN(const auto folder, WorkFolder::Temporary());
-  const MethodSettings method = ToJobSpec(options).method;
-  ChooseCompute(globals, method, &options.compute);
+  ChooseCompute(globals, ToJobSpec(options).method, &options.compute);
+  const JobSpec spec = ToJobSpec(options);
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, folder->path()));
-  ASSIGN_OR_RETURN(const Plan plan, session->client()->Validate(ToJobSpec(options)));
-  std::printf("%s",
-              globals.json ? (PlanJson(plan) + "\n").c_str() : PlanText(plan, method).c_str());
+  ASSIGN_OR_RETURN(const Plan plan, session->client()->Validate(spec));
+  std::printf("%s", globals.json ? (PlanJson(plan) + "\n").c_str() : PlanText(plan, spec).c_str());
   return kExitSuccess;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/setting_names.h"
+#include "common/domain/overrides.h"
 
 namespace rondo {
 namespace {
@@ -71,6 +72,9 @@ std::vector<std::vector<std::string>> SettingRows(const JobSpec& spec) {
                                          spec.grid.group_size < 0
                                              ? std::string("per row")
                                              : absl::StrCat("groups of ", spec.grid.group_size))});
+  }
+  for (const LayerOverride& change : spec.overrides) {
+    rows.push_back({"override", absl::StrCat(change.pattern, ": ", Describe(change))});
   }
   if (NeedsCalibration(spec.method)) {
     rows.push_back(

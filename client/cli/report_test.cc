@@ -221,10 +221,12 @@ TEST(ReportTest, SettingsAreThoseThatTheJobReads) {
   JobSpec spec;
   spec.method = RtnSettings{};
   spec.model.path = "/m";
+  spec.overrides = {{.pattern = "*.0.*", .skip = true}};
   EXPECT_THAT(SettingRows(spec),
               ElementsAre(ElementsAre("setting", "value"), ElementsAre("model", "/m"),
                           ElementsAre("method", "rtn"),
                           ElementsAre("grid", "4 bits, symmetric, groups of 128"),
+                          ElementsAre("override", "*.0.*: skipped"),
                           ElementsAre("threads of a rank", "1")));
 }
 

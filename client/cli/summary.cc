@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/format.h"
 #include "client/cli/results.h"
+#include "common/domain/overrides.h"
 
 namespace rondo {
 namespace {
@@ -70,7 +71,7 @@ void AddSizes(const Job& job, Rows* rows) {
     std::string what = absl::StrFormat(
         "%s, %.2f times smaller", ExportFormatName(format),
         static_cast<double>(job.plan->checkpoint_bytes) / static_cast<double>(bytes));
-    if (format == ExportFormat::kCompressedTensors) {
+    if (format == ExportFormat::kCompressedTensors && job.spec.overrides.empty()) {
       absl::StrAppend(&what, ", ", BitsPerWeight(job.spec.grid), " in quantized layers");
     }
     rows->push_back({"", FormatBytes(bytes), what});
@@ -134,7 +135,7 @@ std::string HowToLoad(const Job& job, const std::string& out) {
   return text;
 }
 
-std::string PlanText(const Plan& plan, const MethodSettings& method) {
+std::string PlanText(const Plan& plan, const JobSpec& spec) {
   Rows rows = {{"stage", "layers", "memory"}};
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
@@ -143,7 +144,7 @@ std::string PlanText(const Plan& plan, const MethodSettings& method) {
   }
   std::string text = FormatTable(rows);
   Rows facts = {{"dtype", DTypeName(plan.dtype)}};
-  if (std::holds_alternative<LearnedRoundingSettings>(method)) {
+  if (IsLearned(spec.method)) {
     facts.insert(facts.end(), {{"training dtype", DTypeName(plan.training_dtype)},
                                {"replicas", absl::StrCat(plan.replicas)}});
   }
@@ -153,6 +154,12 @@ std::string PlanText(const Plan& plan, const MethodSettings& method) {
                              {"exported", FormatBytes(plan.export_bytes)}});
   if (plan.expected_seconds > 0) {
     facts.push_back({"expected time", FormatSeconds(plan.expected_seconds)});
+  }
+  const size_t overrides = std::min(spec.overrides.size(), plan.override_layers.size());
+  for (size_t i = 0; i < overrides; ++i) {
+    const LayerOverride& change = spec.overrides[i];
+    facts.push_back({"override", absl::StrCat(change.pattern, ": ", Describe(change), "; matches ",
+                                              plan.override_layers[i], " linear layers")});
   }
   absl::StrAppend(&text, FormatTable(facts));
   for (const std::string& note : plan.notes) absl::StrAppend(&text, "note: ", note, "\n");

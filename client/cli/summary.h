@@ -17,8 +17,8 @@ std::string ArtifactFolder(const std::string& out, const Job& job, ExportFormat 
 // Where the artifacts are, and the Python that loads them.
 std::string HowToLoad(const Job& job, const std::string& out);
 
-// Stages, memory, bytes on the wire and notes of a plan; of replicas and training where the
-// method trains.
-std::string PlanText(const Plan& plan, const MethodSettings& method);
+// Stages, memory, bytes on the wire, overrides and notes of a plan; of replicas and training where
+// the method trains.
+std::string PlanText(const Plan& plan, const JobSpec& spec);
 
 }  // namespace rondo

@@ -32,6 +32,10 @@ std::string MethodName(const MethodSettings& method) {
   return "none";
 }
 
+std::string LayerMethodName(LayerMethod method) {
+  return method == LayerMethod::kRtn ? "rtn" : "gptq";
+}
+
 std::string ExportFormatName(ExportFormat format) {
   return format == ExportFormat::kDense ? "dense" : "compressed-tensors";
 }

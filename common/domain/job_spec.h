@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -134,6 +135,19 @@ struct LearnedRoundingSettings {
 using MethodSettings =
     std::variant<EvaluateOnly, RtnSettings, GptqSettings, LearnedRoundingSettings>;
 
+// Of single linear layers, where it is not the job's own.
+enum class LayerMethod { kRtn, kGptq };
+
+// Other settings for the linear layers of the decoder whose full name
+// ("model.layers.0.mlp.up_proj") matches a pattern; common/domain/overrides.h says how.
+struct LayerOverride {
+  std::string pattern;  // '*' stands for any run of characters, '?' for any one
+  bool skip = false;    // the weights stay as they are; the rest is unset then
+  std::optional<int> bits;
+  std::optional<int64_t> group_size;
+  std::optional<LayerMethod> method;
+};
+
 // One corpus that perplexity is measured on, over windows that do not overlap.
 struct EvaluationSet {
   std::string name;
@@ -164,6 +178,7 @@ struct JobSpec {
   CalibrationSpec calibration;  // not read by rtn and by evaluation-only jobs
   GridSpec grid;
   MethodSettings method = GptqSettings{};
+  std::vector<LayerOverride> overrides;
   ComputeSpec compute;
   int workers = 0;  // stages; 0: as many as are idle, at most one a decoder layer
   EvaluationSpec evaluation;
@@ -181,6 +196,7 @@ bool IsSequential(const MethodSettings& method);
 
 // Names as users write them: "gptq", "fp", "compressed-tensors", ...
 std::string MethodName(const MethodSettings& method);
+std::string LayerMethodName(LayerMethod method);  // "rtn", "gptq"
 std::string ExportFormatName(ExportFormat format);
 std::string DTypeName(DType dtype);
 

@@ -25,9 +25,10 @@ struct Plan {
   int64_t wire_bytes = 0;       // activations between stages, the whole job
   double expected_seconds = 0;  // at the workers' stated matrix rate; 0 when not known
   int64_t quantized_weights = 0;
-  int64_t checkpoint_bytes = 0;    // tensors of the original
-  int64_t export_bytes = 0;        // of all formats asked for
-  std::vector<std::string> notes;  // sentences for the user
+  int64_t checkpoint_bytes = 0;          // tensors of the original
+  int64_t export_bytes = 0;              // of all formats asked for
+  std::vector<std::string> notes;        // sentences for the user
+  std::vector<int64_t> override_layers;  // linear layers that each of JobSpec::overrides matches
 };
 
 // Ranks of the gang.

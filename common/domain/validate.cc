@@ -4,8 +4,10 @@
 #include <set>
 #include <variant>
 
+#include "common/domain/overrides.h"
 #include "common/domain/ranges.h"
 #include "common/domain/validate_learned.h"
+#include "common/domain/validate_overrides.h"
 
 namespace rondo {
 namespace {
@@ -29,17 +31,6 @@ absl::Status ValidatePath(const std::string& field, const std::string& path,
   if (path.size() <= kMaxPath) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is ", path.size(), " bytes long; it must be at most ", kMaxPath));
-}
-
-absl::Status ValidateGrid(const GridSpec& grid) {
-  constexpr int kBits[] = {2, 3, 4, 8};
-  if (std::find(std::begin(kBits), std::end(kBits), grid.bits) == std::end(kBits)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("grid.bits is ", grid.bits, "; it must be 2, 3, 4 or 8"));
-  }
-  if (grid.group_size == -1 || grid.group_size > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("grid.group_size is ", grid.group_size,
-                                                 "; it must be -1 (the whole row) or positive"));
 }
 
 absl::Status ValidateCalibration(const CalibrationSpec& calibration) {
@@ -112,23 +103,58 @@ absl::Status ValidateOutputs(const JobSpec& spec) {
   return absl::InvalidArgumentError("exports names a format twice; name each once");
 }
 
-// The largest power of two up to `group_size` that divides the input of every linear.
-int64_t Suggestion(int64_t group_size, const ModelLayout& layout) {
+// The largest power of two up to `group_size` that divides every number of inputs.
+int64_t Suggestion(int64_t group_size, const std::vector<LinearLayout>& linears) {
   int64_t best = 1;
   for (int64_t candidate = 1; candidate <= group_size; candidate *= 2) {
-    const bool fits = std::all_of(layout.linears.begin(), layout.linears.end(),
+    const bool fits = std::all_of(linears.begin(), linears.end(),
                                   [&](const LinearLayout& l) { return l.in % candidate == 0; });
     if (fits) best = candidate;
   }
   return best;
 }
 
+absl::Status DoesNotDivide(const std::string& what, int64_t group_size, int64_t inputs,
+                           const std::string& layer, int64_t suggestion) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " ", group_size, " does not divide the ", inputs, " inputs of ", layer,
+                   "; choose a divisor such as ", suggestion, " or -1 for the whole row"));
+}
+
+absl::Status CheckGroups(const JobSpec& spec, const ModelLayout& layout, int64_t layer,
+                         const LinearLayout& linear) {
+  const std::string name = FullName(layout, layer, linear.name);
+  const LayerSettings settings = SettingsOf(spec.grid, spec.overrides, name);
+  const int64_t group_size = settings.grid.group_size;
+  if (settings.skip || group_size == -1 || linear.in % group_size == 0) return absl::OkStatus();
+  const LayerOverride* change = OverrideOf(spec.overrides, name);
+  if (change != nullptr && change->group_size) {
+    return DoesNotDivide(absl::StrCat("override \"", change->pattern, "\": group_size"), group_size,
+                         linear.in, name, Suggestion(group_size, {linear}));
+  }
+  return DoesNotDivide("grid.group_size", group_size, linear.in,
+                       absl::StrCat(layout.layer_prefix, "*.", linear.name),
+                       Suggestion(group_size, layout.linears));
+}
+
 }  // namespace
+
+absl::Status ValidateGrid(const GridSpec& grid) {
+  constexpr int kBits[] = {2, 3, 4, 8};
+  if (std::find(std::begin(kBits), std::end(kBits), grid.bits) == std::end(kBits)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("grid.bits is ", grid.bits, "; it must be 2, 3, 4 or 8"));
+  }
+  if (grid.group_size == -1 || grid.group_size > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("grid.group_size is ", grid.group_size,
+                                                 "; it must be -1 (the whole row) or positive"));
+}
 
 absl::Status Validate(const JobSpec& spec) {
   RETURN_IF_ERROR(ValidatePath("model.path", spec.model.path, "a Hugging Face model folder"));
   RETURN_IF_ERROR(ValidateGrid(spec.grid));
   RETURN_IF_ERROR(ValidateMethod(spec));
+  RETURN_IF_ERROR(ValidateOverrides(spec));
   if (NeedsCalibration(spec.method)) RETURN_IF_ERROR(ValidateCalibration(spec.calibration));
   RETURN_IF_ERROR(
       InRange("compute.threads_per_rank", spec.compute.threads_per_rank, 1, kMaxThreads));
@@ -138,15 +164,13 @@ absl::Status Validate(const JobSpec& spec) {
   return ValidateOutputs(spec);
 }
 
-absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout) {
+absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout, int64_t num_layers) {
   if (std::holds_alternative<EvaluateOnly>(spec.method)) return absl::OkStatus();
-  const int64_t group_size = spec.grid.group_size;
-  for (const LinearLayout& linear : layout.linears) {
-    if (group_size == -1 || linear.in % group_size == 0) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "grid.group_size ", group_size, " does not divide the ", linear.in, " inputs of ",
-        layout.layer_prefix, "*.", linear.name, "; choose a divisor such as ",
-        Suggestion(group_size, layout), " or -1 for the whole row"));
+  RETURN_IF_ERROR(ValidateOverridesForModel(spec, layout, num_layers));
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    for (const LinearLayout& linear : layout.linears) {
+      RETURN_IF_ERROR(CheckGroups(spec, layout, layer, linear));
+    }
   }
   const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
   if (learned == nullptr) return absl::OkStatus();

@@ -10,8 +10,11 @@ namespace rondo {
 // INVALID_ARGUMENT naming the field, its value and what would be accepted.
 absl::Status Validate(const JobSpec& spec);
 
-// Whether the grid and the codebook fit the model's linear layers: a group size or a block that
-// does not divide a layer's input is refused with that layer's name.
-absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout);
+absl::Status ValidateGrid(const GridSpec& grid);
+
+// Whether the grid, the overrides and the codebook fit the model's linear layers: a group size or a
+// block that does not divide a layer's input is refused with that layer's name, an override that
+// matches no layer with its pattern.
+absl::Status ValidateForModel(const JobSpec& spec, const ModelLayout& layout, int64_t num_layers);
 
 }  // namespace rondo

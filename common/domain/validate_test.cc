@@ -95,14 +95,14 @@ TEST(ValidateTest, GroupSizeMustDivideEveryInput) {
   config.head_dim = 64;
   const ModelLayout layout = *LayoutOf(config);
   JobSpec spec = GoodSpec();
-  EXPECT_EQ(ValidateForModel(spec, layout),
+  EXPECT_EQ(ValidateForModel(spec, layout, 2),
             absl::InvalidArgumentError(
                 "grid.group_size 128 does not divide the 576 inputs of "
                 "model.layers.*.self_attn.q_proj; choose a divisor such as 64 or -1 for the whole "
                 "row"));
   for (const int64_t fits : {-1, 64, 192}) {
     spec.grid.group_size = fits;
-    EXPECT_TRUE(ValidateForModel(spec, layout).ok()) << fits;
+    EXPECT_TRUE(ValidateForModel(spec, layout, 2).ok()) << fits;
   }
 }
 

@@ -21,6 +21,8 @@ JobSpec FullSpec() {
   spec.workers = 2;
   spec.evaluation = {{{"wiki", "/w"}, {"c4", "/d"}}, 128, 7, false};
   spec.exports = {ExportFormat::kDense, ExportFormat::kCompressedTensors};
+  spec.overrides = {{.pattern = "*.0.*", .skip = true},
+                    {.pattern = "*", .bits = 8, .group_size = -1, .method = LayerMethod::kRtn}};
   return spec;
 }
 
@@ -75,7 +77,8 @@ std::vector<EventBody> AllBodies() {
                   9,
                   10,
                   11,
-                  {"note"}};
+                  {"note"},
+                  {7, 0}};
   return {StateChanged{JobState::kFailed, absl::NotFoundError("gone"), "alice"},
           GangFormed{4, {{WorkerId("w"), "h", "cuda:1"}}},
           PlanMade{plan},
@@ -97,6 +100,11 @@ TEST(ConvertTest, SpecRoundTrips) {
   EXPECT_EQ(std::get<GptqSettings>(back->method).percdamp, 0.0);
   EXPECT_EQ(back->evaluation.sets[1].path, "/d");
   EXPECT_FALSE(back->grid.symmetric);
+  ASSERT_EQ(back->overrides.size(), 2u);
+  EXPECT_TRUE(back->overrides[0].skip);
+  EXPECT_FALSE(back->overrides[0].bits.has_value());
+  EXPECT_EQ(back->overrides[1].group_size, -1);
+  EXPECT_EQ(back->overrides[1].method, LayerMethod::kRtn);
 }
 
 // Fields whose zero has a meaning, or is for Validate() to refuse, do not become their defaults.

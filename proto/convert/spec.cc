@@ -1,5 +1,7 @@
 #include "proto/convert/spec.h"
 
+#include <utility>
+
 #include "proto/convert/enums.h"
 #include "proto/convert/method.h"
 
@@ -33,6 +35,29 @@ v1::EvaluationSpec EvaluationToProto(const EvaluationSpec& evaluation) {
   proto.set_windows(evaluation.windows);
   proto.set_skip_original(!evaluation.original);
   return proto;
+}
+
+v1::LayerOverride OverrideToProto(const LayerOverride& change) {
+  v1::LayerOverride proto;
+  proto.set_pattern(change.pattern);
+  proto.set_skip(change.skip);
+  if (change.bits) proto.set_bits(*change.bits);
+  if (change.group_size) proto.set_group_size(*change.group_size);
+  if (change.method) proto.set_method(EnumToProto<v1::LayerMethod>(*change.method));
+  return proto;
+}
+
+absl::StatusOr<LayerOverride> OverrideFromProto(const v1::LayerOverride& proto) {
+  LayerOverride change;
+  change.pattern = proto.pattern();
+  change.skip = proto.skip();
+  if (proto.has_bits()) change.bits = proto.bits();
+  if (proto.has_group_size()) change.group_size = proto.group_size();
+  if (proto.method() != v1::LAYER_METHOD_UNSPECIFIED) {
+    ASSIGN_OR_RETURN(change.method,
+                     EnumFromProto("override.method", proto.method(), LayerMethod::kGptq));
+  }
+  return change;
 }
 
 }  // namespace
@@ -84,6 +109,9 @@ v1::JobSpec ToProto(const JobSpec& spec) {
   proto.mutable_grid()->set_group_size(spec.grid.group_size);
   proto.mutable_grid()->set_asymmetric(!spec.grid.symmetric);
   MethodToProto(spec.method, &proto);
+  for (const LayerOverride& change : spec.overrides) {
+    *proto.add_overrides() = OverrideToProto(change);
+  }
   proto.set_dtype(ToProto(spec.compute.dtype));
   proto.set_threads_per_rank(spec.compute.threads_per_rank);
   proto.set_micro_batch(spec.compute.micro_batch);
@@ -105,6 +133,10 @@ absl::StatusOr<JobSpec> FromProto(const v1::JobSpec& proto) {
   spec.grid.group_size = OrDefault(proto.grid().group_size(), spec.grid.group_size);
   spec.grid.symmetric = !proto.grid().asymmetric();
   ASSIGN_OR_RETURN(spec.method, MethodFromProto(proto));
+  for (const v1::LayerOverride& change : proto.overrides()) {
+    ASSIGN_OR_RETURN(LayerOverride known, OverrideFromProto(change));
+    spec.overrides.push_back(std::move(known));
+  }
   ASSIGN_OR_RETURN(spec.compute.dtype, FromProto(proto.dtype()));
   spec.compute.threads_per_rank =
       OrDefault(proto.threads_per_rank(), spec.compute.threads_per_rank);

@@ -52,6 +52,7 @@ v1::Plan ToProto(const Plan& plan) {
   proto.mutable_notes()->Add(plan.notes.begin(), plan.notes.end());
   proto.set_replicas(plan.replicas);
   proto.set_training_dtype(ToProto(plan.training_dtype));
+  proto.mutable_override_layers()->Add(plan.override_layers.begin(), plan.override_layers.end());
   return proto;
 }
 
@@ -71,6 +72,7 @@ absl::StatusOr<Plan> FromProto(const v1::Plan& proto) {
   plan.notes.assign(proto.notes().begin(), proto.notes().end());
   if (proto.replicas() != 0) plan.replicas = proto.replicas();
   ASSIGN_OR_RETURN(plan.training_dtype, FromProto(proto.training_dtype()));
+  plan.override_layers.assign(proto.override_layers().begin(), proto.override_layers().end());
   return plan;
 }
 

@@ -130,7 +130,7 @@ absl::StatusOr<ModelFacts> CheckSpec(const JobSpec& spec) {
     return absl::NotFoundError(absl::StrCat("model folder ", spec.model.path, " does not exist"));
   }
   ASSIGN_OR_RETURN(ModelFacts facts, ReadModel(spec));
-  RETURN_IF_ERROR(ValidateForModel(spec, facts.layout));
+  RETURN_IF_ERROR(ValidateForModel(spec, facts.layout, facts.config.num_layers));
   if (spec.workers > 0) {
     RETURN_IF_ERROR(ShapesOf(spec, facts.config, spec.workers).status());
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/domain/overrides.h"
 #include "server/core/stage_memory.h"
 
 namespace rondo {
@@ -84,6 +85,31 @@ std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, con
   return notes;
 }
 
+// Layout of the packed format: docs/formats.md, "pack-quantized".
+int64_t LinearBytes(const LinearLayout& linear, const LayerSettings& settings,
+                    int64_t bytes_per_weight, ExportFormat format) {
+  if (format == ExportFormat::kDense || settings.skip) {
+    return linear.out * linear.in * bytes_per_weight;
+  }
+  const GridSpec& grid = settings.grid;
+  const auto words_bytes = [&](int64_t codes) { return (codes * grid.bits + 31) / 32 * 4; };
+  constexpr int64_t kShapeBytes = 16;  // weight_shape: int64[2]
+  const int64_t groups = grid.group_size == -1 ? 1 : linear.in / grid.group_size;
+  const int64_t zero_points = grid.symmetric ? 0 : words_bytes(linear.out) * groups;
+  return linear.out * words_bytes(linear.in) + linear.out * groups * bytes_per_weight +
+         kShapeBytes + zero_points;
+}
+
+// Calls f(linear, settings) for every linear layer of the model.
+template <typename F>
+void ForEachLinear(const ModelFacts& facts, const JobSpec& spec, const F& f) {
+  for (int64_t layer = 0; layer < facts.config.num_layers; ++layer) {
+    for (const LinearLayout& linear : facts.layout.linears) {
+      f(linear, SettingsOf(spec.grid, spec.overrides, FullName(facts.layout, layer, linear.name)));
+    }
+  }
+}
+
 }  // namespace
 
 // On CPUs bfloat16 moves W4 per row of the demo model by more than 3 % (docs/results.md), so it is
@@ -112,23 +138,12 @@ std::vector<StagePlan> SplitLayers(int64_t layers, int stages) {
   return plan;
 }
 
-// Layout of the packed format: docs/formats.md, "pack-quantized".
-int64_t ExportBytes(const ModelFacts& facts, const GridSpec& grid, ExportFormat format) {
-  const auto words_bytes = [&](int64_t codes) { return (codes * grid.bits + 31) / 32 * 4; };
-  constexpr int64_t kShapeBytes = 16;  // weight_shape: int64[2]
-  int64_t per_layer = 0;
-  for (const LinearLayout& linear : facts.layout.linears) {
-    if (format == ExportFormat::kDense) {
-      per_layer += linear.out * linear.in * facts.bytes_per_weight;
-      continue;
-    }
-    const int64_t groups = grid.group_size == -1 ? 1 : linear.in / grid.group_size;
-    per_layer += linear.out * words_bytes(linear.in);
-    per_layer += linear.out * groups * facts.bytes_per_weight;
-    per_layer += kShapeBytes;
-    if (!grid.symmetric) per_layer += words_bytes(linear.out) * groups;
-  }
-  return facts.other_tensor_bytes + per_layer * facts.config.num_layers;
+int64_t ExportBytes(const ModelFacts& facts, const JobSpec& spec, ExportFormat format) {
+  int64_t bytes = facts.other_tensor_bytes;
+  ForEachLinear(facts, spec, [&](const LinearLayout& linear, const LayerSettings& settings) {
+    bytes += LinearBytes(linear, settings, facts.bytes_per_weight, format);
+  });
+  return bytes;
 }
 
 DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers) {
@@ -163,11 +178,14 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
   plan.wire_bytes = WireBytes(spec, facts, plan);
   plan.checkpoint_bytes = facts.checkpoint_bytes;
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    plan.quantized_weights = facts.config.num_layers * facts.layout.LinearWeightsPerLayer();
+    ForEachLinear(facts, spec, [&](const LinearLayout& linear, const LayerSettings& settings) {
+      if (!settings.skip) plan.quantized_weights += linear.out * linear.in;
+    });
   }
   for (const ExportFormat format : spec.exports) {
-    plan.export_bytes += ExportBytes(facts, spec.grid, format);
+    plan.export_bytes += ExportBytes(facts, spec, format);
   }
+  plan.override_layers = CountMatches(spec.overrides, facts.layout, facts.config.num_layers);
   plan.notes = Notes(spec, facts, plan, workers);
   return plan;
 }

@@ -51,21 +51,49 @@ ModelFacts SmallFacts() {
   ModelFacts facts;
   facts.config.num_layers = 2;
   facts.config.hidden_size = 40;
+  facts.layout.layer_prefix = "layers.";
   facts.layout.linears = {{"proj", 6, 40, false, 0}};
   facts.bytes_per_weight = 2;
   facts.other_tensor_bytes = 100;
   return facts;
 }
 
+JobSpec OnGrid(const GridSpec& grid) {
+  JobSpec spec;
+  spec.grid = grid;
+  return spec;
+}
+
 TEST(PlannerTest, ExportBytesAreThoseOfTheTensors) {
   const ModelFacts facts = SmallFacts();
-  EXPECT_EQ(ExportBytes(facts, {4, -1, true}, ExportFormat::kDense), 100 + 2 * 6 * 40 * 2);
+  const auto packed = [&](const JobSpec& spec) {
+    return ExportBytes(facts, spec, ExportFormat::kCompressedTensors);
+  };
+  EXPECT_EQ(ExportBytes(facts, OnGrid({4, -1, true}), ExportFormat::kDense), 100 + 2 * 6 * 40 * 2);
   // Rows of 40 codes of 3 bits: 120 bits in 4 words; one scale a row; the shape.
-  EXPECT_EQ(ExportBytes(facts, {3, -1, true}, ExportFormat::kCompressedTensors),
-            100 + 2 * (6 * 4 * 4 + 6 * 2 + 16));
+  EXPECT_EQ(packed(OnGrid({3, -1, true})), 100 + 2 * (6 * 4 * 4 + 6 * 2 + 16));
   // Rows of 40 codes of 4 bits: 5 words; five groups; six zero points in one word a group.
-  EXPECT_EQ(ExportBytes(facts, {4, 8, false}, ExportFormat::kCompressedTensors),
-            100 + 2 * (6 * 5 * 4 + 6 * 5 * 2 + 16 + 1 * 4 * 5));
+  const int64_t grouped = 6 * 5 * 4 + 6 * 5 * 2 + 16 + 1 * 4 * 5;
+  EXPECT_EQ(packed(OnGrid({4, 8, false})), 100 + 2 * grouped);
+  JobSpec mixed = OnGrid({4, 8, false});
+  mixed.overrides = {{.pattern = "layers.1.proj", .skip = true}};
+  EXPECT_EQ(packed(mixed), 100 + grouped + 6 * 40 * 2);
+  // Rows of 40 codes of 8 bits: 10 words; six zero points in two words.
+  mixed.overrides[0] = {.pattern = "*", .bits = 8, .group_size = -1};
+  EXPECT_EQ(packed(mixed), 100 + 2 * (6 * 10 * 4 + 6 * 2 + 16 + 2 * 4));
+}
+
+TEST(PlannerTest, OverridesAreCounted) {
+  JobSpec spec = TinySpec(1);
+  spec.overrides = {{.pattern = "*.down_proj", .skip = true}, {.pattern = "*.0.*", .bits = 8}};
+  const ModelFacts facts = *CheckSpec(spec);
+  const Plan plan = MakePlan(spec, facts, {{1, 1}}, {Worker("cpu")});
+  const int64_t layers = facts.config.num_layers;
+  EXPECT_THAT(plan.override_layers, ElementsAre(layers, 7));
+  const int64_t down = facts.config.hidden_size * facts.config.intermediate_size;
+  // The second override takes the down_proj of layer 0 back.
+  EXPECT_EQ(plan.quantized_weights,
+            layers * facts.layout.LinearWeightsPerLayer() - (layers - 1) * down);
 }
 
 TEST(PlannerTest, PlanOfTheTinyModel) {

@@ -19,10 +19,12 @@ struct Grid {
   int bits = 4;
 };
 
-// Integer weights of one linear layer.
+// Integer weights of one linear layer; none where it keeps its own.
 struct QuantizedLinear {
   at::Tensor codes;  // [out, in] uint8, in the checkpoint's column order
   Grid grid;         // contiguous groups
+
+  bool skipped() const { return !codes.defined(); }
 };
 
 struct GridOptions {

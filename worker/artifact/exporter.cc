@@ -1,6 +1,7 @@
 #include "worker/artifact/exporter.h"
 
 #include "absl/strings/match.h"
+#include "common/domain/overrides.h"
 #include "common/format/safetensors_writer.h"
 #include "common/io/posix.h"
 #include "worker/artifact/linear_format.h"
@@ -13,11 +14,11 @@ namespace {
 class Exporter final : public StageExporter {
  public:
   Exporter(const Checkpoint& checkpoint, const ModelLayout& layout, const ExportPlan& plan,
-           std::unique_ptr<LinearFormat> format, std::unique_ptr<SafetensorsWriter> writer)
+           std::unique_ptr<SafetensorsWriter> writer)
       : checkpoint_(checkpoint),
         layout_(layout),
         plan_(plan),
-        format_(std::move(format)),
+        type_(WeightType(checkpoint, layout)),
         writer_(std::move(writer)) {}
 
   absl::Status WriteLayer(int64_t layer, const std::vector<QuantizedLinear>& linears) override {
@@ -27,11 +28,18 @@ class Exporter final : public StageExporter {
     }
     for (size_t i = 0; i < linears.size(); ++i) {
       const std::string name = FullName(layout_, layer, layout_.linears[i].name);
+      const LayerSettings settings = SettingsOf(plan_.grid, plan_.overrides, name);
+      if (linears[i].skipped() != settings.skip) {
+        return absl::InternalError(
+            absl::StrCat(name, settings.skip ? " is to be skipped" : " is not quantized"));
+      }
+      if (settings.skip) continue;
+      const auto format = MakeLinearFormat(plan_.format, settings.grid, type_);
       RETURN_IF_ERROR(CatchTorch("export of " + name, [&]() -> absl::Status {
-        return format_->Write(name, linears[i], writer_.get());
+        return format->Write(name, linears[i], writer_.get());
       }));
     }
-    return Copy(CopiedWithLayer(layout_, layer));
+    return Copy(CopiedWithLayer(layout_, plan_, layer));
   }
 
   absl::Status Finish() override {
@@ -51,7 +59,7 @@ class Exporter final : public StageExporter {
   const Checkpoint& checkpoint_;
   const ModelLayout& layout_;
   const ExportPlan plan_;
-  const std::unique_ptr<LinearFormat> format_;
+  const StorageType type_;
   const std::unique_ptr<SafetensorsWriter> writer_;
 };
 
@@ -75,15 +83,13 @@ std::string FormatDir(const std::string& artifact_dir, ExportFormat format) {
 absl::StatusOr<std::unique_ptr<StageExporter>> MakeStageExporter(const Checkpoint& checkpoint,
                                                                  const ModelLayout& layout,
                                                                  const ExportPlan& plan) {
-  auto format = MakeLinearFormat(plan.format, plan.grid, WeightType(checkpoint, layout));
-  ASSIGN_OR_RETURN(const std::vector<TensorInfo> tensors,
-                   StageTensors(checkpoint, layout, *format, plan));
+  ASSIGN_OR_RETURN(const std::vector<TensorInfo> tensors, StageTensors(checkpoint, layout, plan));
   RETURN_IF_ERROR(MakeDirs(plan.out_dir));
   const std::string shard = ShardName(plan.stage, plan.stages);
   RETURN_IF_ERROR(RemovePartials(plan.out_dir, shard));
   ASSIGN_OR_RETURN(auto writer, SafetensorsWriter::Create(JoinPath(plan.out_dir, shard), tensors,
                                                           {{"format", "pt"}}));
-  return std::make_unique<Exporter>(checkpoint, layout, plan, std::move(format), std::move(writer));
+  return std::make_unique<Exporter>(checkpoint, layout, plan, std::move(writer));
 }
 
 }  // namespace rondo

@@ -29,6 +29,7 @@ std::string FormatDir(const std::string& artifact_dir, ExportFormat format);
 struct ExportPlan {
   ExportFormat format = ExportFormat::kDense;
   GridSpec grid;
+  std::vector<LayerOverride> overrides;
   std::string model_dir;  // the source
   std::string out_dir;    // FormatDir()
   int stage = 0;
@@ -40,8 +41,9 @@ struct ExportPlan {
 class StageExporter {
  public:
   virtual ~StageExporter() = default;
-  // One quantized decoder layer: linears in the order of ModelLayout::linears. The layer's other
-  // tensors (norms, biases) are copied from the checkpoint as they are.
+  // One quantized decoder layer: linears in the order of ModelLayout::linears, skipped where the
+  // plan's overrides say so. The weights of those and the layer's other tensors (norms, biases) are
+  // copied from the checkpoint as they are.
   virtual absl::Status WriteLayer(int64_t layer, const std::vector<QuantizedLinear>& linears) = 0;
   // Copies the stage's remaining tensors (embedding on the first, norm and head on the last), and
   // completes the file.

@@ -10,7 +10,6 @@
 #include "common/io/posix.h"
 #include "common/io/sha256.h"
 #include "worker/artifact/exporter.h"
-#include "worker/artifact/linear_format.h"
 #include "worker/artifact/quantization_config.h"
 #include "worker/artifact/stage_tensors.h"
 
@@ -82,10 +81,8 @@ class Finisher {
     whole.stages = 1;
     whole.first_layer = 0;
     whole.end_layer = num_layers_;
-    const auto format =
-        MakeLinearFormat(plan_.format, plan_.grid, WeightType(checkpoint_, layout_));
     ASSIGN_OR_RETURN(const std::vector<TensorInfo> expected,
-                     StageTensors(checkpoint_, layout_, *format, whole));
+                     StageTensors(checkpoint_, layout_, whole));
     auto extra = stored_;
     for (const TensorInfo& tensor : expected) {
       const auto it = stored_.find(tensor.name);
@@ -135,7 +132,7 @@ class Finisher {
 
   absl::Status WriteConfig() {
     ASSIGN_OR_RETURN(const std::string source, ReadFile(JoinPath(plan_.model_dir, kConfig)));
-    ASSIGN_OR_RETURN(const std::string config, ExportedConfig(source, plan_));
+    ASSIGN_OR_RETURN(const std::string config, ExportedConfig(source, layout_, num_layers_, plan_));
     return Publish(kConfig, config);
   }
 

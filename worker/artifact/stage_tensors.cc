@@ -4,6 +4,8 @@
 #include <tuple>
 
 #include "absl/strings/str_format.h"
+#include "common/domain/overrides.h"
+#include "worker/artifact/linear_format.h"
 
 namespace rondo {
 
@@ -12,10 +14,13 @@ std::string ShardName(int stage, int stages) {
   return absl::StrFormat("model-%05d-of-%05d.safetensors", stage + 1, stages);
 }
 
-std::vector<std::string> CopiedWithLayer(const ModelLayout& layout, int64_t layer) {
+std::vector<std::string> CopiedWithLayer(const ModelLayout& layout, const ExportPlan& plan,
+                                         int64_t layer) {
   std::vector<std::string> names;
   for (const LinearLayout& linear : layout.linears) {
-    if (linear.bias) names.push_back(FullName(layout, layer, linear.name) + ".bias");
+    const std::string name = FullName(layout, layer, linear.name);
+    if (SettingsOf(plan.grid, plan.overrides, name).skip) names.push_back(name + ".weight");
+    if (linear.bias) names.push_back(name + ".bias");
   }
   for (const TensorLayout& other : layout.layer_others) {
     names.push_back(FullName(layout, layer, other.name));
@@ -36,18 +41,22 @@ std::vector<std::string> CopiedBesidesLayers(const ModelLayout& layout, const Ex
 
 absl::StatusOr<std::vector<TensorInfo>> StageTensors(const Checkpoint& checkpoint,
                                                      const ModelLayout& layout,
-                                                     const LinearFormat& format,
                                                      const ExportPlan& plan) {
+  const StorageType type = WeightType(checkpoint, layout);
   std::vector<TensorInfo> tensors;
   std::vector<std::string> copied = CopiedBesidesLayers(layout, plan);
   for (int64_t layer = plan.first_layer; layer < plan.end_layer; ++layer) {
     for (const LinearLayout& linear : layout.linears) {
-      for (TensorInfo& tensor :
-           format.Tensors(FullName(layout, layer, linear.name), linear.out, linear.in)) {
+      const std::string name = FullName(layout, layer, linear.name);
+      const LayerSettings settings = SettingsOf(plan.grid, plan.overrides, name);
+      if (settings.skip) continue;
+      const auto format = MakeLinearFormat(plan.format, settings.grid, type);
+      for (TensorInfo& tensor : format->Tensors(name, linear.out, linear.in)) {
         tensors.push_back(std::move(tensor));
       }
     }
-    for (std::string& name : CopiedWithLayer(layout, layer)) copied.push_back(std::move(name));
+    for (std::string& name : CopiedWithLayer(layout, plan, layer))
+      copied.push_back(std::move(name));
   }
   for (const std::string& name : copied) {
     ASSIGN_OR_RETURN(const TensorView view, checkpoint.Find(name));

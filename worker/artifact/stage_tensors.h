@@ -8,7 +8,6 @@
 #include "common/domain/model_config.h"
 #include "common/format/checkpoint.h"
 #include "worker/artifact/exporter.h"
-#include "worker/artifact/linear_format.h"
 
 namespace rondo {
 
@@ -16,14 +15,14 @@ namespace rondo {
 std::string ShardName(int stage, int stages);
 
 // Names of the tensors that go from the checkpoint to the file as they are.
-std::vector<std::string> CopiedWithLayer(const ModelLayout& layout, int64_t layer);
+std::vector<std::string> CopiedWithLayer(const ModelLayout& layout, const ExportPlan& plan,
+                                         int64_t layer);
 std::vector<std::string> CopiedBesidesLayers(const ModelLayout& layout, const ExportPlan& plan);
 
 // All tensors of the file: larger element types first, so that each lies at a multiple of its
 // element size, and by name within a type. NOT_FOUND names a tensor that the checkpoint lacks.
 absl::StatusOr<std::vector<TensorInfo>> StageTensors(const Checkpoint& checkpoint,
                                                      const ModelLayout& layout,
-                                                     const LinearFormat& format,
                                                      const ExportPlan& plan);
 
 }  // namespace rondo

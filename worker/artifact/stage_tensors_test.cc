@@ -14,9 +14,8 @@ constexpr char kModel[] = "tests/data/models/llama-tiny";
 class StageTensorsTest : public testing::Test {
  protected:
   std::map<std::string, TensorInfo> Tensors(const ExportPlan& plan) const {
-    const auto format = MakeLinearFormat(plan.format, plan.grid, StorageType::kF16);
     std::map<std::string, TensorInfo> tensors;
-    const auto listed = StageTensors(checkpoint_, layout_, *format, plan).value();
+    const auto listed = StageTensors(checkpoint_, layout_, plan).value();
     for (const TensorInfo& tensor : listed) {
       tensors[tensor.name] = tensor;
     }
@@ -102,13 +101,29 @@ TEST_F(StageTensorsTest, PackedShapes) {
   EXPECT_FALSE(Tensors(plan).contains(down + ".weight_zero_point"));
 }
 
+TEST_F(StageTensorsTest, OverridesHaveTheirOwnShapes) {
+  ExportPlan plan;
+  plan.format = ExportFormat::kCompressedTensors;
+  plan.end_layer = 4;
+  plan.grid = {.bits = 4, .group_size = 32, .symmetric = true};
+  plan.overrides = {{.pattern = "*.down_proj", .bits = 8, .group_size = 176},
+                    {.pattern = "model.layers.0.*", .skip = true}};
+  const auto tensors = Tensors(plan);
+  EXPECT_THAT(tensors.at("model.layers.1.mlp.down_proj.weight_packed").shape, ElementsAre(128, 88));
+  EXPECT_THAT(tensors.at("model.layers.1.mlp.down_proj.weight_scale").shape, ElementsAre(128, 2));
+  EXPECT_THAT(tensors.at("model.layers.1.mlp.up_proj.weight_packed").shape, ElementsAre(352, 16));
+  const std::string skipped = "model.layers.0.mlp.down_proj.weight";
+  EXPECT_THAT(tensors.at(skipped).shape, ElementsAre(128, 352));
+  EXPECT_EQ(tensors.at(skipped).type, StorageType::kF16);
+  EXPECT_FALSE(tensors.contains(skipped + "_packed"));
+}
+
 TEST_F(StageTensorsTest, LargerElementsComeFirst) {
   ExportPlan plan;
   plan.format = ExportFormat::kCompressedTensors;
   plan.end_layer = 4;
-  const auto format = MakeLinearFormat(plan.format, plan.grid, StorageType::kF16);
   int64_t previous = 8;
-  const auto tensors = StageTensors(checkpoint_, layout_, *format, plan).value();
+  const auto tensors = StageTensors(checkpoint_, layout_, plan).value();
   for (const TensorInfo& tensor : tensors) {
     EXPECT_LE(BytesOf(tensor.type), previous);
     previous = BytesOf(tensor.type);
@@ -120,9 +135,8 @@ TEST_F(StageTensorsTest, MissingTensor) {
   ExportPlan plan;
   plan.first_layer = 3;
   plan.end_layer = 5;
-  const auto format = MakeLinearFormat(plan.format, plan.grid, StorageType::kF16);
   EXPECT_EQ(
-      StageTensors(checkpoint_, layout_, *format, plan).status(),
+      StageTensors(checkpoint_, layout_, plan).status(),
       absl::NotFoundError("the checkpoint holds no tensor model.layers.4.input_layernorm.weight"));
 }
 

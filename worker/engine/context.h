@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/domain/model_config.h"
+#include "common/domain/overrides.h"
 #include "common/domain/rank_task.h"
 #include "common/format/checkpoint.h"
 #include "worker/comm/communicator.h"
@@ -52,6 +53,10 @@ inline at::ScalarType ProductType(const RankContext& ctx) {
 // "model.layers.3"
 inline std::string LayerName(const RankContext& ctx, int64_t local_layer) {
   return absl::StrCat(ctx.layout.layer_prefix, ctx.stage().first_layer + local_layer);
+}
+
+inline LayerSettings SettingsOf(const RankContext& ctx, const std::string& linear) {
+  return SettingsOf(ctx.spec().grid, ctx.spec().overrides, linear);
 }
 
 inline StageRange RangeOf(const RankContext& ctx) {

@@ -27,6 +27,21 @@ absl::Status CheckCalibrationFits(const RankContext& ctx, const NegativeLogLikel
   return absl::OkStatus();
 }
 
+double HessiansFlop(const RankContext& ctx, int64_t tokens) {
+  double flop = 0;
+  for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+    flop += HessianFlop(SolvedLayout(ctx, layer), tokens, 1);
+  }
+  return flop;
+}
+
+double SolvesFlop(const RankContext& ctx) {
+  double flop = 0;
+  for (int64_t layer = 0; layer < ctx.layers(); ++layer)
+    flop += SolveFlop(SolvedLayout(ctx, layer), 1);
+  return flop;
+}
+
 // Statistics of every layer of this stage, by local layer.
 absl::StatusOr<std::vector<std::unique_ptr<LayerStatistics>>> TeacherPass(
     const RankContext& ctx, const at::Tensor& calibration) {
@@ -35,7 +50,7 @@ absl::StatusOr<std::vector<std::unique_ptr<LayerStatistics>>> TeacherPass(
   std::vector<std::unique_ptr<LayerStatistics>> statistics;
   Pass pass;
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
-    statistics.push_back(std::make_unique<LayerStatistics>(ctx.layout, ctx.device));
+    statistics.push_back(std::make_unique<LayerStatistics>(ctx, layer));
     pass.observers.push_back(statistics.back().get());
   }
   pass.phase = Phase::kTeacher;
@@ -52,9 +67,9 @@ absl::StatusOr<std::vector<std::unique_ptr<LayerStatistics>>> TeacherPass(
   RETURN_IF_ERROR(StreamWindows(ctx, *stage, calibration, pass));
   if (ctx.last()) RETURN_IF_ERROR(CheckCalibrationFits(ctx, score));
   const int64_t tokens = calibration.numel();
-  ctx.reporter->ReportPhase(Phase::kTeacher, ctx.reporter->Seconds() - start,
-                            ForwardFlop(ctx.layout, tokens, ctx.layers()) +
-                                HessianFlop(ctx.layout, tokens, ctx.layers()));
+  ctx.reporter->ReportPhase(
+      Phase::kTeacher, ctx.reporter->Seconds() - start,
+      ForwardFlop(ctx.layout, tokens, ctx.layers()) + HessiansFlop(ctx, tokens));
   return statistics;
 }
 
@@ -72,6 +87,7 @@ absl::Status RunAllThroughLayer(const RankContext& ctx, const Stage& stage, int6
 absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
                             DecoderLayer* layer) {
   for (size_t i = 0; i < linears.size(); ++i) {
+    if (linears[i].skipped()) continue;
     at::Tensor& weight = layer->linears()[i].weight;
     ASSIGN_OR_RETURN(const at::Tensor rounded, Dequantize(linears[i], storage));
     weight = rounded.to(weight.scalar_type());
@@ -97,7 +113,7 @@ absl::Status QuantizeIndependentLayers(const RankContext& ctx, const at::Tensor&
   }
   ctx.reporter->ReportProgress(Phase::kInitialise, ctx.layers(), ctx.layers(), "layers");
   ctx.reporter->ReportPhase(Phase::kInitialise, ctx.reporter->Seconds() - start,
-                            gptq ? SolveFlop(ctx.layout, ctx.layers()) : 0);
+                            gptq ? SolvesFlop(ctx) : 0);
   return absl::OkStatus();
 }
 
@@ -115,7 +131,7 @@ absl::Status QuantizeSequentialLayers(const RankContext& ctx, const at::Tensor& 
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     ctx.reporter->ReportProgress(Phase::kInitialise, layer, ctx.layers(), "layers");
     const double start = ctx.reporter->Seconds();
-    LayerStatistics statistics(ctx.layout, ctx.device);
+    LayerStatistics statistics(ctx, layer);
     RETURN_IF_ERROR(RunAllThroughLayer(ctx, *stage, layer, &statistics, /*keep=*/false, &hidden));
     const double collected = ctx.reporter->Seconds();
     ASSIGN_OR_RETURN(SolvedLayer solved, QuantizeLayer(ctx, layer, &statistics));
@@ -134,10 +150,10 @@ absl::Status QuantizeSequentialLayers(const RankContext& ctx, const at::Tensor& 
     RETURN_IF_ERROR(next.Flush());
   }
   const int64_t tokens = calibration.numel();
-  ctx.reporter->ReportPhase(Phase::kTeacher, teacher_seconds,
-                            2 * ForwardFlop(ctx.layout, tokens, ctx.layers()) +
-                                HessianFlop(ctx.layout, tokens, ctx.layers()));
-  ctx.reporter->ReportPhase(Phase::kInitialise, solve_seconds, SolveFlop(ctx.layout, ctx.layers()));
+  ctx.reporter->ReportPhase(
+      Phase::kTeacher, teacher_seconds,
+      2 * ForwardFlop(ctx.layout, tokens, ctx.layers()) + HessiansFlop(ctx, tokens));
+  ctx.reporter->ReportPhase(Phase::kInitialise, solve_seconds, SolvesFlop(ctx));
   return absl::OkStatus();
 }
 

@@ -24,6 +24,7 @@ ExportPlan ExportPlanOf(const RankContext& ctx, ExportFormat format) {
   ExportPlan plan;
   plan.format = format;
   plan.grid = ctx.spec().grid;
+  plan.overrides = ctx.spec().overrides;
   plan.model_dir = ctx.spec().model.path;
   plan.out_dir = FormatDir(ctx.task->artifact_dir, format);
   plan.stage = ctx.stage_index();
@@ -84,6 +85,7 @@ absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
   for (size_t layer = 0; layer < quantized.size(); ++layer) {
     const std::vector<QuantizedLinear>& linears = quantized[layer].linears;
     for (size_t i = 0; i < linears.size(); ++i) {
+      if (linears[i].skipped()) continue;
       ASSIGN_OR_RETURN(const at::Tensor weight, Dequantize(linears[i], ctx.storage_dtype));
       stage->layers()[layer]->linears()[i].weight = weight.to(at::kFloat);
     }

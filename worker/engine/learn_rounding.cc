@@ -70,6 +70,7 @@ double ChangedCodes(const RoundedLayers& layers, const std::vector<SolvedLayer>&
   int64_t changed = 0;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     for (size_t i = 0; i < layers[layer].linears.size(); ++i) {
+      if (start[layer].linears[i].skipped()) continue;
       const at::Tensor codes = layers[layer].linears[i]->Harden().codes;
       changed += codes.ne(start[layer].linears[i].codes).sum().item<int64_t>();
     }

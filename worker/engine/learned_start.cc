@@ -28,11 +28,13 @@ absl::StatusOr<RoundingVariables> StartOne(const RankContext& ctx, const at::Ten
                          gptq ? solved.pushes[linear] : at::Tensor());
 }
 
+// Of the linears that are not skipped, in order.
 absl::StatusOr<Starts> StartLayer(const RankContext& ctx, int64_t local_layer,
                                   const SolvedLayer& solved) {
   Starts starts;
   const int64_t layer = ctx.stage().first_layer + local_layer;
   for (size_t i = 0; i < ctx.layout.linears.size(); ++i) {
+    if (solved.linears[i].skipped()) continue;
     const std::string name = FullName(ctx.layout, layer, ctx.layout.linears[i].name);
     ASSIGN_OR_RETURN(const at::Tensor weight,
                      LoadTensor(*ctx.checkpoint, name + ".weight", at::kFloat, ctx.device));
@@ -40,6 +42,19 @@ absl::StatusOr<Starts> StartLayer(const RankContext& ctx, int64_t local_layer,
     starts.push_back(std::move(start));
   }
   return starts;
+}
+
+absl::Status InsertSkippedOf(const RankContext& ctx, int64_t local_layer, const SolvedLayer& solved,
+                             RoundedLayer* rounded) {
+  for (size_t i = 0; i < solved.linears.size(); ++i) {
+    if (!solved.linears[i].skipped()) continue;
+    const std::string name =
+        absl::StrCat(LayerName(ctx, local_layer), ".", ctx.layout.linears[i].name, ".weight");
+    ASSIGN_OR_RETURN(at::Tensor weight,
+                     LoadTensor(*ctx.checkpoint, name, ctx.storage_dtype, ctx.device));
+    InsertSkipped(std::move(weight), i, rounded);
+  }
+  return absl::OkStatus();
 }
 
 // Clusters what shares one codebook and adds it to `layer`.
@@ -73,9 +88,11 @@ absl::StatusOr<ClusterReport> ShareCodebook(const CodebookSettings& settings, ui
 }
 
 absl::StatusOr<RoundedLayer> ClusterLayer(const RankContext& ctx, const CodebookSettings& settings,
-                                          int64_t local_layer, Starts starts) {
+                                          int64_t local_layer, const SolvedLayer& solved,
+                                          Starts starts) {
   const double begin = ctx.reporter->Seconds();
   RoundedLayer layer;
+  if (starts.empty()) return layer;
   LayerClustered event;
   event.layer = ctx.stage().first_layer + local_layer;
   event.rank = ctx.comm->rank();
@@ -85,9 +102,11 @@ absl::StatusOr<RoundedLayer> ClusterLayer(const RankContext& ctx, const Codebook
     report.name = "all linears";
     event.linears.push_back(std::move(report));
   } else {
-    for (size_t i = 0; i < starts.size(); ++i) {
+    auto next = starts.begin();
+    for (size_t i = 0; i < solved.linears.size(); ++i) {
+      if (solved.linears[i].skipped()) continue;
       Starts one;
-      one.push_back(std::move(starts[i]));
+      one.push_back(std::move(*next++));
       auto report = ShareCodebook(settings, SeedOf(ctx, event.layer, i), std::move(one), &layer);
       const std::string& name = ctx.layout.linears[i].name;
       if (!report.ok()) return Annotate(report.status(), FullName(ctx.layout, event.layer, name));
@@ -118,9 +137,11 @@ absl::StatusOr<std::vector<RoundedLayer>> ClusterModel(const RankContext& ctx,
       LayerClustered{0, ctx.comm->rank(), ctx.reporter->Seconds() - begin, {std::move(report)}});
   std::vector<RoundedLayer> layers(ctx.layers());
   layers.front().variables = std::move(all.variables);
-  const size_t linears = ctx.layout.linears.size();
-  for (size_t i = 0; i < all.linears.size(); ++i) {
-    layers[i / linears].linears.push_back(std::move(all.linears[i]));
+  auto next = all.linears.begin();
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    for (const QuantizedLinear& linear : solved[layer].linears) {
+      if (!linear.skipped()) layers[layer].linears.push_back(std::move(*next++));
+    }
   }
   return layers;
 }
@@ -130,7 +151,7 @@ absl::StatusOr<RoundedLayer> StartOneLayer(const RankContext& ctx, int64_t local
   ASSIGN_OR_RETURN(Starts starts, StartLayer(ctx, local_layer, solved));
   const auto& parameters = LearnedSettings(ctx).parameters;
   if (const auto* codebook = std::get_if<CodebookSettings>(&parameters)) {
-    return ClusterLayer(ctx, *codebook, local_layer, std::move(starts));
+    return ClusterLayer(ctx, *codebook, local_layer, solved, std::move(starts));
   }
   RoundedLayer layer;
   for (size_t i = 0; i < starts.size(); ++i) {
@@ -144,25 +165,33 @@ absl::StatusOr<RoundedLayer> StartOneLayer(const RankContext& ctx, int64_t local
   return layer;
 }
 
+absl::StatusOr<std::vector<RoundedLayer>> StartAllLayers(const RankContext& ctx,
+                                                         const std::vector<SolvedLayer>& solved) {
+  const auto* codebook = std::get_if<CodebookSettings>(&LearnedSettings(ctx).parameters);
+  if (codebook != nullptr && codebook->scope == CodebookScope::kModel) {
+    return ClusterModel(ctx, *codebook, solved);
+  }
+  std::vector<RoundedLayer> layers;
+  for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+    ASSIGN_OR_RETURN(RoundedLayer started, StartOneLayer(ctx, layer, solved[layer]));
+    layers.push_back(std::move(started));
+  }
+  return layers;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<RoundedLayer>> StartRounding(const RankContext& ctx,
                                                         const std::vector<SolvedLayer>& solved) {
   const double begin = ctx.reporter->Seconds();
-  const auto* codebook = std::get_if<CodebookSettings>(&LearnedSettings(ctx).parameters);
-  auto started = CatchTorch("starting learned rounding", [&] {
-    return [&]() -> absl::StatusOr<std::vector<RoundedLayer>> {
-      if (codebook != nullptr && codebook->scope == CodebookScope::kModel) {
-        return ClusterModel(ctx, *codebook, solved);
-      }
-      std::vector<RoundedLayer> layers;
-      for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
-        ASSIGN_OR_RETURN(RoundedLayer started, StartOneLayer(ctx, layer, solved[layer]));
-        layers.push_back(std::move(started));
-      }
-      return layers;
-    }();
-  });
+  auto started =
+      CatchTorch("starting learned rounding", [&]() -> absl::StatusOr<std::vector<RoundedLayer>> {
+        ASSIGN_OR_RETURN(std::vector<RoundedLayer> layers, StartAllLayers(ctx, solved));
+        for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
+          RETURN_IF_ERROR(InsertSkippedOf(ctx, layer, solved[layer], &layers[layer]));
+        }
+        return layers;
+      });
   ctx.reporter->ReportPhase(Phase::kInitialise, ctx.reporter->Seconds() - begin, 0);
   return started;
 }

@@ -16,16 +16,15 @@ bool StoresScales(const JobSpec& spec) {
   return std::ranges::find(spec.exports, ExportFormat::kCompressedTensors) != spec.exports.end();
 }
 
-GridOptions GridOptionsOf(const RankContext& ctx) {
+GridOptions GridOptionsOf(const RankContext& ctx, const GridSpec& grid) {
   GridOptions options;
-  options.spec = ctx.spec().grid;
+  options.spec = grid;
   options.scale_dtype = StoresScales(ctx.spec()) ? ctx.storage_dtype : at::kFloat;
   return options;
 }
 
 GptqOptions GptqOptionsOf(const RankContext& ctx, const GptqSettings& settings) {
   GptqOptions options;
-  options.grid = GridOptionsOf(ctx);
   options.percdamp = settings.percdamp;
   options.act_order = settings.act_order == ActOrder::kStatic;
   options.block_size = settings.block_size;
@@ -34,9 +33,9 @@ GptqOptions GptqOptionsOf(const RankContext& ctx, const GptqSettings& settings) 
   return options;
 }
 
-absl::StatusOr<QuantizedLinear> RoundOne(const RankContext& ctx, const at::Tensor& weight,
+absl::StatusOr<QuantizedLinear> RoundOne(const GridOptions& grid, const at::Tensor& weight,
                                          LinearReport* report) {
-  ASSIGN_OR_RETURN(QuantizedLinear linear, RoundToNearest(weight, GridOptionsOf(ctx)));
+  ASSIGN_OR_RETURN(QuantizedLinear linear, RoundToNearest(weight, grid));
   ASSIGN_OR_RETURN(const at::Tensor rounded, Dequantize(linear, at::kFloat));
   const double norm = weight.square().sum(at::kDouble).item<double>();
   const double error = (weight - rounded).square().sum(at::kDouble).item<double>();
@@ -50,9 +49,13 @@ class GptqLayer {
   GptqLayer(const RankContext& ctx, const GptqSettings& settings, LayerStatistics* statistics)
       : ctx_(ctx), options_(GptqOptionsOf(ctx, settings)), statistics_(statistics) {}
 
+  bool keeps_targets() const { return options_.keep_target; }
+
+  // The linear is the next one of `layer`.
   absl::StatusOr<QuantizedLinear> Solve(const LinearLayout& layout, const std::string& name,
-                                        const at::Tensor& weight, LinearReport* report,
-                                        SolvedLayer* layer) {
+                                        const GridOptions& grid, const at::Tensor& weight,
+                                        LinearReport* report, SolvedLayer* layer) {
+    options_.grid = grid;
     if (input_ != layout.input) RETURN_IF_ERROR(Factor(layout.input, name));
     ASSIGN_OR_RETURN(GptqResult result, Gptq(weight, *factor_, options_));
     report->relative_error = result.relative_error;
@@ -61,8 +64,8 @@ class GptqLayer {
     if (options_.keep_target) {
       const double sequences = static_cast<double>(ctx_.spec().calibration.samples);
       ASSIGN_OR_RETURN(at::Tensor push, GptqPush(result, *factor_, 2 / sequences));
-      layer->targets.push_back(std::move(result.target));
-      layer->pushes.push_back(std::move(push));
+      layer->targets.back() = std::move(result.target);
+      layer->pushes.back() = std::move(push);
     }
     return std::move(result.linear);
   }
@@ -89,16 +92,25 @@ class GptqLayer {
 
 }  // namespace
 
-LayerStatistics::LayerStatistics(const ModelLayout& layout, at::Device device) {
-  for (const LinearLayout& linear : layout.linears) {
-    if (linear.input == static_cast<int>(hessians_.size())) {
-      hessians_.emplace_back(linear.in, device);
-    }
+ModelLayout SolvedLayout(const RankContext& ctx, int64_t local_layer) {
+  ModelLayout layout = ctx.layout;
+  const int64_t layer = ctx.stage().first_layer + local_layer;
+  std::erase_if(layout.linears, [&](const LinearLayout& linear) {
+    const LayerSettings settings = SettingsOf(ctx, FullName(ctx.layout, layer, linear.name));
+    return settings.skip || settings.method == LayerMethod::kRtn;
+  });
+  return layout;
+}
+
+LayerStatistics::LayerStatistics(const RankContext& ctx, int64_t local_layer) {
+  for (const LinearLayout& linear : SolvedLayout(ctx, local_layer).linears) {
+    hessians_.try_emplace(linear.input, linear.in, ctx.device);
   }
 }
 
 absl::Status LayerStatistics::OnInput(int input, const at::Tensor& x) {
-  return hessians_[input].Add(x);
+  const auto hessian = hessians_.find(input);
+  return hessian == hessians_.end() ? absl::OkStatus() : hessian->second.Add(x);
 }
 
 absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
@@ -114,13 +126,24 @@ absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_
   SolvedLayer solved;
   for (const LinearLayout& layout : ctx.layout.linears) {
     const std::string name = FullName(ctx.layout, report.layer, layout.name);
+    const LayerSettings settings = SettingsOf(ctx, name);
+    if (gptq && gptq->keeps_targets()) {
+      solved.targets.emplace_back();
+      solved.pushes.emplace_back();
+    }
+    if (settings.skip) {
+      solved.linears.emplace_back();
+      continue;
+    }
+    const GridOptions grid = GridOptionsOf(ctx, settings.grid);
+    const bool nearest = !gptq || settings.method == LayerMethod::kRtn;
     LinearReport linear_report;
     linear_report.name = layout.name;
     auto linear = CatchTorch(name, [&]() -> absl::StatusOr<QuantizedLinear> {
       ASSIGN_OR_RETURN(const at::Tensor weight,
                        LoadTensor(*ctx.checkpoint, name + ".weight", at::kFloat, ctx.device));
-      return gptq ? gptq->Solve(layout, name, weight, &linear_report, &solved)
-                  : RoundOne(ctx, weight, &linear_report);
+      return nearest ? RoundOne(grid, weight, &linear_report)
+                     : gptq->Solve(layout, name, grid, weight, &linear_report, &solved);
     });
     if (!linear.ok()) return Annotate(linear.status(), name);
     solved.linears.push_back(*std::move(linear));

@@ -1,6 +1,7 @@
 // Quantizes the linears of one decoder layer by the job's method.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -11,23 +12,27 @@
 
 namespace rondo {
 
-// Collects the Hessians of one decoder layer: one for every distinct input.
+// ctx.layout with those linears alone that GPTQ solves in a decoder layer.
+ModelLayout SolvedLayout(const RankContext& ctx, int64_t local_layer);
+
+// Collects the Hessians of one decoder layer: one for every distinct input that GPTQ needs.
 class LayerStatistics final : public InputObserver {
  public:
-  LayerStatistics(const ModelLayout& layout, at::Device device);
+  LayerStatistics(const RankContext& ctx, int64_t local_layer);
   absl::Status OnInput(int input, const at::Tensor& x) override;
-  // REQUIRES: OnInput was called for that input; frees it.
-  absl::StatusOr<at::Tensor> TakeHessian(int input) { return hessians_[input].Take(); }
+  // REQUIRES: OnInput was called for that input, which is one of SolvedLayout(); frees it.
+  absl::StatusOr<at::Tensor> TakeHessian(int input) { return hessians_.at(input).Take(); }
 
  private:
-  std::vector<HessianAccumulator> hessians_;  // by LinearLayout::input
+  std::map<int, HessianAccumulator> hessians_;  // by LinearLayout::input
 };
 
 // The linears of one decoder layer, in the order of ModelLayout::linears.
 struct SolvedLayer {
   std::vector<QuantizedLinear> linears;
   // What learned rounding needs to start from GPTQ's fractional parts
-  // (worker/algo/rounding_start.h, FractionalStart), by linear; empty otherwise.
+  // (worker/algo/rounding_start.h, FractionalStart), by linear, undefined where one is skipped;
+  // empty otherwise.
   std::vector<at::Tensor> targets, pushes;
 };
 

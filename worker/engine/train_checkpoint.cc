@@ -60,10 +60,13 @@ absl::StatusOr<int64_t> CommonStep(const RankContext& ctx) {
 NamedTensors TensorsOf(const SolvedLayer& solved) {
   NamedTensors tensors;
   const auto add = [&](const std::string& name, const std::vector<at::Tensor>& list) {
-    for (size_t i = 0; i < list.size(); ++i) tensors[absl::StrCat(i, ".", name)] = list[i];
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (list[i].defined()) tensors[absl::StrCat(i, ".", name)] = list[i];
+    }
   };
   for (size_t i = 0; i < solved.linears.size(); ++i) {
     const QuantizedLinear& linear = solved.linears[i];
+    if (linear.skipped()) continue;
     tensors[absl::StrCat(i, ".codes")] = linear.codes;
     tensors[absl::StrCat(i, ".scale")] = linear.grid.scale;
     tensors[absl::StrCat(i, ".zero_point")] = linear.grid.zero_point;
@@ -73,22 +76,27 @@ NamedTensors TensorsOf(const SolvedLayer& solved) {
   return tensors;
 }
 
-absl::StatusOr<SolvedLayer> SolvedFrom(const RankContext& ctx, NamedTensors tensors) {
+SolvedLayer SolvedFrom(const RankContext& ctx, int64_t layer, NamedTensors tensors) {
   SolvedLayer solved;
-  const GridSpec& grid = ctx.spec().grid;
-  for (size_t i = 0; i < ctx.layout.linears.size(); ++i) {
+  const size_t linears = ctx.layout.linears.size();
+  solved.linears.resize(linears);
+  for (size_t i = 0; i < linears; ++i) {
     const auto take = [&](const std::string& name) {
       return std::move(tensors[absl::StrCat(i, ".", name)]).to(ctx.device);
     };
-    const int64_t in = ctx.layout.linears[i].in;
-    QuantizedLinear linear;
+    const LinearLayout& layout = ctx.layout.linears[i];
+    const LayerSettings settings = SettingsOf(ctx, FullName(ctx.layout, layer, layout.name));
+    if (settings.skip) continue;
+    const GridSpec& grid = settings.grid;
+    QuantizedLinear& linear = solved.linears[i];
     linear.codes = take("codes");
-    linear.grid = {take("scale"), take("zero_point"), grid.group_size == -1 ? in : grid.group_size,
-                   grid.bits};
-    solved.linears.push_back(std::move(linear));
+    linear.grid = {take("scale"), take("zero_point"),
+                   grid.group_size == -1 ? layout.in : grid.group_size, grid.bits};
     if (tensors.contains(absl::StrCat(i, ".target"))) {
-      solved.targets.push_back(take("target"));
-      solved.pushes.push_back(take("push"));
+      solved.targets.resize(linears);
+      solved.pushes.resize(linears);
+      solved.targets[i] = take("target");
+      solved.pushes[i] = take("push");
     }
   }
   return solved;
@@ -106,8 +114,7 @@ absl::StatusOr<std::vector<SolvedLayer>> RestoreStart(const RankContext& ctx) {
   for (int64_t layer = ctx.stage().first_layer; layer < ctx.stage().end_layer; ++layer) {
     ASSIGN_OR_RETURN(NamedTensors tensors,
                      LoadLayer(CheckpointDir(ctx), layer, 0, CheckpointKey(ctx)));
-    ASSIGN_OR_RETURN(SolvedLayer solved, SolvedFrom(ctx, std::move(tensors)));
-    start.push_back(std::move(solved));
+    start.push_back(SolvedFrom(ctx, layer, std::move(tensors)));
   }
   return start;
 }

@@ -56,7 +56,7 @@ class RoundedLinear {
   // [out, in] bool: alpha >= 0.
   virtual at::Tensor Decisions() const = 0;
   // The hard decisions as plain integer weights.
-  QuantizedLinear Harden() const;
+  virtual QuantizedLinear Harden() const;
 
   const Grid& grid() const { return grid_; }
   int64_t weights() const { return base_.numel(); }
@@ -79,5 +79,8 @@ void AddCodebook(const Clusters& clusters, std::vector<RoundingVariables> starts
 void AddDense(RoundingVariables start, RoundedLayer* layer);
 // The factor A is drawn from `seed`; B starts at zero, so the decisions are those of the start.
 void AddLowRank(RoundingVariables start, int64_t rank, uint64_t seed, RoundedLayer* layer);
+// A linear that is not quantized and trains nothing, at its place among the others. weight: [out,
+// in], of a float dtype.
+void InsertSkipped(at::Tensor weight, size_t index, RoundedLayer* layer);
 
 }  // namespace rondo
