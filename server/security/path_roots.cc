@@ -67,12 +67,19 @@ absl::Status PathRoots::CheckPath(const std::string& field, const std::string& p
 
 absl::Status PathRoots::CheckFolder(const std::string& field, const std::string& path) const {
   RETURN_IF_ERROR(CheckPath(field, path));
-  std::error_code error;  // a folder that cannot be read is told as such by admission
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (!entry.is_symlink(error)) continue;
-    RETURN_IF_ERROR(CheckPath(field, JoinPath(path, entry.path().filename().string())));
+  std::error_code error;
+  std::filesystem::directory_iterator entry(path, error);
+  // Admission says what is wrong with a path that is no folder; what cannot be read is refused.
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (!entry->is_symlink(error)) continue;
+    RETURN_IF_ERROR(CheckPath(field, JoinPath(path, entry->path().filename().string())));
+  }
+  if (!error) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat(field, " is \"", path, "\", which cannot be read: ", error.message()));
 }
 
 absl::Status PathRoots::NotAllowed(const std::string& field, const std::string& path) const {
