@@ -69,4 +69,21 @@ inline absl::StatusOr<std::unique_ptr<Stage>> LoadOwnStage(const RankContext& ct
   return LoadStage(*ctx.checkpoint, ctx.config, RangeOf(ctx), dtype, ctx.device);
 }
 
+// What this rank's share holds besides its layers: embedding, head.
+inline absl::StatusOr<std::unique_ptr<Stage>> LoadOwnEnds(const RankContext& ctx,
+                                                          at::ScalarType dtype) {
+  StageRange range = RangeOf(ctx);
+  range.end_layer = range.first_layer;
+  return LoadStage(*ctx.checkpoint, ctx.config, range, dtype, ctx.device);
+}
+
+// A stage of one of this rank's layers, for work that goes layer by layer and drops each after use.
+inline absl::StatusOr<std::unique_ptr<Stage>> LoadOneLayer(const RankContext& ctx,
+                                                           int64_t local_layer,
+                                                           at::ScalarType dtype) {
+  const int64_t layer = ctx.stage().first_layer + local_layer;
+  return LoadStage(*ctx.checkpoint, ctx.config, {layer, layer + 1, false, false}, dtype,
+                   ctx.device);
+}
+
 }  // namespace rondo

@@ -2,6 +2,7 @@
 // stage's dtype with float64 sums; exp of the mean over all.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -26,8 +27,12 @@ absl::StatusOr<NegativeLogLikelihood> ScoreHidden(const Stage& stage, const at::
 
 enum class EvaluatedModel { kOriginal, kStart, kQuantized };  // kStart: of learned rounding
 
-// A collective call; the last rank reports one Evaluated event for every set.
-absl::Status EvaluateSets(const RankContext& ctx, const Stage& stage,
-                          const std::vector<at::Tensor>& sets, EvaluatedModel model);
+// Puts quantized weights into one of this rank's layers.
+using ChangeLayer = std::function<absl::Status(int64_t local_layer, DecoderLayer* layer)>;
+
+// A collective call; the last rank reports one Evaluated event for every set. A stage that is the
+// whole model holds one of its layers at a time.
+absl::Status EvaluateSets(const RankContext& ctx, const std::vector<at::Tensor>& sets,
+                          EvaluatedModel model, const ChangeLayer& change);
 
 }  // namespace rondo

@@ -74,25 +74,27 @@ absl::StatusOr<std::vector<std::unique_ptr<LayerStatistics>>> TeacherPass(
 }
 
 // Runs every micro-batch through one layer; the outputs replace the inputs when `keep` is set.
-absl::Status RunAllThroughLayer(const RankContext& ctx, const Stage& stage, int64_t layer,
-                                InputObserver* observer, bool keep,
+absl::Status RunAllThroughLayer(const RankContext& ctx, const DecoderLayer& layer,
+                                int64_t local_layer, InputObserver* observer, bool keep,
                                 std::vector<at::Tensor>* hidden) {
   for (at::Tensor& batch : *hidden) {
-    ASSIGN_OR_RETURN(at::Tensor output, RunLayer(ctx, stage, layer, batch, observer));
+    ASSIGN_OR_RETURN(at::Tensor output, RunLayer(ctx, layer, local_layer, batch, observer));
     if (keep) batch = std::move(output);
   }
   return absl::OkStatus();
 }
 
-absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
-                            DecoderLayer* layer) {
-  for (size_t i = 0; i < linears.size(); ++i) {
-    if (linears[i].skipped()) continue;
-    at::Tensor& weight = layer->linears()[i].weight;
-    ASSIGN_OR_RETURN(const at::Tensor rounded, Dequantize(linears[i], storage));
-    weight = rounded.to(weight.scalar_type());
+// What reaches this stage's first layer, a tensor a micro-batch.
+absl::StatusOr<std::vector<at::Tensor>> StageInputs(const RankContext& ctx,
+                                                    const at::Tensor& calibration) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> ends, LoadOwnEnds(ctx, ctx.dtype));
+  const auto batches = CutMicroBatches(calibration.size(0), ctx.spec().compute.micro_batch);
+  ActivationSource source(ctx, *ends, calibration, batches);
+  std::vector<at::Tensor> hidden(batches.size());
+  for (at::Tensor& batch : hidden) {
+    ASSIGN_OR_RETURN(batch, source.Next());
   }
-  return absl::OkStatus();
+  return hidden;
 }
 
 }  // namespace
@@ -119,27 +121,22 @@ absl::Status QuantizeIndependentLayers(const RankContext& ctx, const at::Tensor&
 
 absl::Status QuantizeSequentialLayers(const RankContext& ctx, const at::Tensor& calibration,
                                       const LayerSink& sink) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(ctx, ctx.dtype));
-  const auto batches = CutMicroBatches(calibration.size(0), ctx.spec().compute.micro_batch);
-  ActivationSource source(ctx, *stage, calibration, batches);
-  std::vector<at::Tensor> hidden(batches.size());
-  for (at::Tensor& batch : hidden) {
-    ASSIGN_OR_RETURN(batch, source.Next());
-  }
+  ASSIGN_OR_RETURN(std::vector<at::Tensor> hidden, StageInputs(ctx, calibration));
   double teacher_seconds = 0;
   double solve_seconds = 0;
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     ctx.reporter->ReportProgress(Phase::kInitialise, layer, ctx.layers(), "layers");
     const double start = ctx.reporter->Seconds();
+    ASSIGN_OR_RETURN(const std::unique_ptr<Stage> one, LoadOneLayer(ctx, layer, ctx.dtype));
+    DecoderLayer& decoder = *one->layers().front();
     LayerStatistics statistics(ctx, layer);
-    RETURN_IF_ERROR(RunAllThroughLayer(ctx, *stage, layer, &statistics, /*keep=*/false, &hidden));
+    RETURN_IF_ERROR(RunAllThroughLayer(ctx, decoder, layer, &statistics, /*keep=*/false, &hidden));
     const double collected = ctx.reporter->Seconds();
     ASSIGN_OR_RETURN(SolvedLayer solved, QuantizeLayer(ctx, layer, &statistics));
-    RETURN_IF_ERROR(
-        ReplaceWeights(solved.linears, ctx.storage_dtype, stage->layers()[layer].get()));
+    RETURN_IF_ERROR(ReplaceWeights(solved.linears, ctx.storage_dtype, &decoder));
     RETURN_IF_ERROR(sink(layer, std::move(solved)));
     const double written = ctx.reporter->Seconds();
-    RETURN_IF_ERROR(RunAllThroughLayer(ctx, *stage, layer, nullptr, /*keep=*/true, &hidden));
+    RETURN_IF_ERROR(RunAllThroughLayer(ctx, decoder, layer, nullptr, /*keep=*/true, &hidden));
     teacher_seconds += collected - start + ctx.reporter->Seconds() - written;
     solve_seconds += written - collected;
   }

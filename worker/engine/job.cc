@@ -56,8 +56,8 @@ absl::Status WriteLayer(const RankContext& ctx, const Exporters& exporters, int6
 
 absl::Status EvaluateOriginal(const RankContext& ctx, const JobTokens& tokens) {
   if (tokens.evaluation.empty() || !ctx.spec().evaluation.original) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(ctx, at::kFloat));
-  return EvaluateSets(ctx, *stage, tokens.evaluation, EvaluatedModel::kOriginal);
+  return EvaluateSets(ctx, tokens.evaluation, EvaluatedModel::kOriginal,
+                      [](int64_t, DecoderLayer*) { return absl::OkStatus(); });
 }
 
 // Layers go to disk as they are finished, unless they are but the start of learned rounding; they
@@ -81,16 +81,9 @@ absl::StatusOr<QuantizedStage> Quantize(const RankContext& ctx, const JobTokens&
 absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
                                const QuantizedStage& quantized, EvaluatedModel model) {
   if (tokens.evaluation.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> stage, LoadOwnStage(ctx, at::kFloat));
-  for (size_t layer = 0; layer < quantized.size(); ++layer) {
-    const std::vector<QuantizedLinear>& linears = quantized[layer].linears;
-    for (size_t i = 0; i < linears.size(); ++i) {
-      if (linears[i].skipped()) continue;
-      ASSIGN_OR_RETURN(const at::Tensor weight, Dequantize(linears[i], ctx.storage_dtype));
-      stage->layers()[layer]->linears()[i].weight = weight.to(at::kFloat);
-    }
-  }
-  return EvaluateSets(ctx, *stage, tokens.evaluation, model);
+  return EvaluateSets(ctx, tokens.evaluation, model, [&](int64_t layer, DecoderLayer* decoder) {
+    return ReplaceWeights(quantized[layer].linears, ctx.storage_dtype, decoder);
+  });
 }
 
 // The first rank completes the folders once every stage has finished its share.

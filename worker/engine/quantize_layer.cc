@@ -113,6 +113,17 @@ absl::Status LayerStatistics::OnInput(int input, const at::Tensor& x) {
   return hessian == hessians_.end() ? absl::OkStatus() : hessian->second.Add(x);
 }
 
+absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
+                            DecoderLayer* layer) {
+  for (size_t i = 0; i < linears.size(); ++i) {
+    if (linears[i].skipped()) continue;
+    at::Tensor& weight = layer->linears()[i].weight;
+    ASSIGN_OR_RETURN(const at::Tensor rounded, Dequantize(linears[i], storage));
+    weight = rounded.to(weight.scalar_type());
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
                                           LayerStatistics* statistics) {
   const double start = ctx.reporter->Seconds();

@@ -41,4 +41,9 @@ struct SolvedLayer {
 absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
                                           LayerStatistics* statistics);
 
+// Gives `layer` the quantized weights as a loader of the artifact will see them: rounded to
+// `storage`. Those of skipped linears stay.
+absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
+                            DecoderLayer* layer);
+
 }  // namespace rondo

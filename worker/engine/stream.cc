@@ -67,9 +67,10 @@ absl::Status ActivationSink::Flush() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const Stage& stage, int64_t local_layer,
-                                    const at::Tensor& hidden, InputObserver* observer) {
-  auto output = stage.layers()[local_layer]->Forward(hidden, observer);
+absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& layer,
+                                    int64_t local_layer, const at::Tensor& hidden,
+                                    InputObserver* observer) {
+  auto output = layer.Forward(hidden, observer);
   if (!output.ok()) return Annotate(output.status(), LayerName(ctx, local_layer));
   // A sum is finite only if every term is, and costs one read.
   return CatchTorch(LayerName(ctx, local_layer), [&]() -> absl::StatusOr<at::Tensor> {

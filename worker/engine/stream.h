@@ -55,8 +55,14 @@ class ActivationSink {
 };
 
 // Runs one layer and names it when its output is not finite.
-absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const Stage& stage, int64_t local_layer,
-                                    const at::Tensor& hidden, InputObserver* observer);
+absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& layer,
+                                    int64_t local_layer, const at::Tensor& hidden,
+                                    InputObserver* observer);
+inline absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const Stage& stage,
+                                           int64_t local_layer, const at::Tensor& hidden,
+                                           InputObserver* observer) {
+  return RunLayer(ctx, *stage.layers()[local_layer], local_layer, hidden, observer);
+}
 
 struct Pass {
   Phase phase = Phase::kTeacher;
