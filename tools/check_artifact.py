@@ -19,17 +19,22 @@ from transformers.utils.quantization_config import CompressedTensorsConfig
 
 def load_model(folder):
     config = json.loads((folder / "config.json").read_text())
-    quantized = "quantization_config" in config
+    groups = config.get("quantization_config", {}).get("config_groups", {})
     # Weights are restored once, in their own dtype, and only then widened: what is measured is what
-    # the file holds. Asymmetric grids do not load in any other way (docs/formats.md).
-    options = {"quantization_config": CompressedTensorsConfig(dequantize=True)} if quantized else {}
+    # the file holds. Asymmetric grids do not load in any other way, several grids only in another
+    # (docs/formats.md).
+    options = {"dtype": "auto"}
+    if len(groups) == 1:
+        options["quantization_config"] = CompressedTensorsConfig(dequantize=True)
+    elif groups:
+        options["dtype"] = torch.float32
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype="auto", output_loading_info=True, **options
+        folder, output_loading_info=True, **options
     )
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
             raise SystemExit(f"{folder}: {kind}: {sorted(map(str, info[kind]))[:4]}")
-    return model.float().eval()
+    return (model if len(groups) > 1 else model.float()).eval()
 
 
 def read_tokens(args):

@@ -45,8 +45,7 @@ def main():
     parser.add_argument("--bin-dir", required=True)
     bin_dir = parser.parse_args().bin_dir
     failed = 0
-    jobs = [(*job, []) for job in JOBS] + [
-        ("llama-tiny", TEXT, 3, 32, symmetry, MIXED) for symmetry in ("--symmetric", "--asymmetric")]
+    jobs = [(*job, []) for job in JOBS] + [("llama-tiny", TEXT, 3, 32, "--symmetric", MIXED)]
     for model, evaluation, bits, group_size, symmetry, overrides in jobs:
         data, seq_len, windows = evaluation
         with tempfile.TemporaryDirectory() as directory:

@@ -18,11 +18,12 @@ using Arguments = std::vector<std::string>;
 
 class Overrides : public testing::Test {
  protected:
-  // Runs a job in 4 bits and groups of 32, its dense weights in the folder `name`.
-  void Quantize(const std::string& name, const Arguments& more) {
+  // The dense weights of the job are in the folder `name`.
+  void Quantize(const std::string& name, const Arguments& more, const std::string& bits = "4",
+                const std::string& group_size = "32") {
     Arguments argv = {"rondo",     "quantize", "--model",      kTinyModel, "--bits",
-                      "4",         "--export", "dense",        "--out",    dir_ / name,
-                      "--threads", "1",        "--group-size", "32"};
+                      bits,        "--export", "dense",        "--out",    dir_ / name,
+                      "--threads", "1",        "--group-size", group_size};
     argv.insert(argv.end(), more.begin(), more.end());
     const CommandResult result = RunCommand(argv);
     ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -54,7 +55,7 @@ constexpr char kDown[] = "model.layers.1.mlp.down_proj.weight";
 
 TEST_F(Overrides, BitsGroupSizeAndSkip) {
   Quantize("plain", {"--method", "rtn"});
-  Quantize("fine", {"--method", "rtn", "--bits", "8", "--group-size", "16"});
+  Quantize("fine", {"--method", "rtn"}, "8", "16");
   Quantize("mixed", {"--method", "rtn", "--workers", "2", "--override",
                      "*.down_proj:bits=8,group_size=16", "--override", "model.layers.0.*:skip"});
   const Checkpoint plain = Open("plain"), fine = Open("fine");
