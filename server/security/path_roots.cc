@@ -56,7 +56,7 @@ absl::Status PathRoots::CheckPath(const std::string& field, const std::string& p
     if (clean != root.path && !absl::StartsWith(clean, root.path + "/")) continue;
     const std::string rest =
         clean.size() == root.path.size() ? "." : clean.substr(root.path.size() + 1);
-    const absl::Status opened =
+    absl::Status opened =
         OpenBeneath(root.folder.get(), rest, O_PATH, Symlinks::kInside, path).status();
     // What is missing below a root is told as such by admission.
     if (opened.ok() || absl::IsNotFound(opened)) return absl::OkStatus();
