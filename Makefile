@@ -1,7 +1,7 @@
 # The whole of what a user or a developer starts; each target installs what it needs.
 PROGRAMS := rondo rondo-server rondo-worker rondo-rank
 .DEFAULT_GOAL := help
-.PHONY: help deps build test check tidy format quickstart clean
+.PHONY: help deps build test chaos check tidy format quickstart clean
 
 help:       ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -16,6 +16,10 @@ build: deps
 test:       ## every test
 	@CHECKS=1 tools/install_deps.sh
 	@tools/test.sh
+
+chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray; about an hour
+	@CHECKS=1 tools/install_deps.sh
+	@tools/chaos.sh
 
 check:      ## layers and format, without a build
 check: deps

@@ -9,6 +9,9 @@
 
 #include "proto/rpc/status.h"
 #include "proto/rpc/tls.h"
+#ifdef RONDO_FAILPOINTS
+#include "proto/rpc/rpc_chaos.h"
+#endif
 
 namespace rondo {
 namespace {
@@ -56,7 +59,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ConnectionOptio
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+#ifdef RONDO_FAILPOINTS
+  return DisturbedChannel(options.address, Credentials(options), arguments);
+#else
   return grpc::CreateCustomChannel(options.address, Credentials(options), arguments);
+#endif
 }
 
 }  // namespace rondo

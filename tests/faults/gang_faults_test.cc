@@ -1,0 +1,261 @@
+// Faults at (rank, step) of a running gang, with real agents and a real coordinator: the job ends
+// as it should, its artifact is that of a run without faults, and every slot is free afterwards.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "tests/faults/cluster.h"
+#include "tests/faults/gang_result.h"
+
+namespace rondo {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr absl::Duration kPatience = absl::Seconds(60);
+constexpr int kSteps = 12;
+
+class GangFaults : public testing::Test {
+ protected:
+  explicit GangFaults(absl::Duration patience = absl::Minutes(1)) : cluster_(patience) {
+    EXPECT_TRUE(cluster_.StartServer());
+    client_ = RondoClient::Connect(cluster_.address());
+  }
+
+  void StartAgents(const std::vector<std::string>& ids) {
+    for (const std::string& id : ids) cluster_.StartAgent(id);
+    EXPECT_TRUE(Eventually(
+        kPatience, [&] { return Workers(WorkerState::kIdle) == static_cast<int>(ids.size()); }));
+  }
+  int Workers(WorkerState state) {
+    const auto workers = client_->ListWorkers();
+    if (!workers.ok()) return -1;
+    return static_cast<int>(std::count_if(workers->begin(), workers->end(),
+                                          [&](const auto& w) { return w.state == state; }));
+  }
+  JobId Submit(const std::string& behaviour, int workers) {
+    const auto submitted = client_->Submit(cluster_.Spec(behaviour, workers), RandomHexId());
+    EXPECT_TRUE(submitted.ok()) << submitted.status();
+    return submitted.ok() ? submitted->job.id : JobId();
+  }
+  // Once the job has ended. The server may just have been away.
+  Job End(const JobId& id) {
+    EXPECT_TRUE(Eventually(kPatience, [&] {
+      return client_->Watch(id, 0, [](const JobEvent&) { return true; }).ok();
+    }));
+    return client_->Get(id).value_or(Job());
+  }
+  bool Until(const JobId& id, const std::function<bool(const Job&)>& holds) {
+    return Eventually(kPatience, [&] {
+      const auto job = client_->Get(id);
+      return job.ok() && holds(*job);
+    });
+  }
+  // How many of the job's notes contain `text`.
+  int Notes(const JobId& id, const std::string& text) {
+    int count = 0;
+    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
+      const auto* note = std::get_if<Note>(&event.body);
+      count += note != nullptr && note->message.find(text) != std::string::npos ? 1 : 0;
+      return true;
+    });
+    EXPECT_EQ(end, absl::OkStatus());
+    return count;
+  }
+  void ExpectResult(const JobId& id, int64_t steps = kSteps) {
+    EXPECT_EQ(cluster_.artifact(id), absl::StrCat(GangResult(steps)));
+  }
+  void ExpectAllFree(int workers) {
+    EXPECT_TRUE(Eventually(kPatience, [&] { return Workers(WorkerState::kIdle) == workers; }));
+  }
+
+  Cluster cluster_;
+  std::unique_ptr<RondoClient> client_;
+};
+
+TEST_F(GangFaults, WithoutAFaultTheResultDoesNotDependOnTheGang) {
+  StartAgents({"a", "b", "c"});
+  for (int workers = 1; workers <= 3; ++workers) {
+    const Job job = End(Submit(absl::StrCat("gang-", kSteps), workers));
+    EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+    EXPECT_EQ(job.generation, 1);
+    ExpectResult(job.id);
+  }
+}
+
+// Where a lease ends, or nearly does.
+class ImpatientGangFaults : public GangFaults {
+ protected:
+  ImpatientGangFaults() : GangFaults(absl::Seconds(5)) {}
+};
+
+struct Fault {
+  std::string name;
+  int64_t generations = 2;
+};
+
+class GangFault : public ImpatientGangFaults, public testing::WithParamInterface<Fault> {};
+
+// Twice at different (rank, step); in the long form at as many as RONDO_CHAOS_LONG says, drawn from
+// a seed that is printed.
+TEST_P(GangFault, AtARankAndStepCostsAGenerationAndNothingElse) {
+  const char* runs_text = std::getenv("RONDO_CHAOS_LONG");
+  const int runs = runs_text == nullptr ? 1 : std::atoi(runs_text);
+  const unsigned seed = std::random_device{}();
+  std::printf("seed %u\n", seed);
+  std::minstd_rand random(seed);
+  StartAgents({"a", "b"});
+  for (int run = 0; run < runs; ++run) {
+    const int rank = static_cast<int>(random() % 2);
+    const int step = static_cast<int>(random() % kSteps);
+    SCOPED_TRACE(absl::StrCat("rank ", rank, ", step ", step));
+    const JobId id =
+        Submit(absl::StrCat("gang-", kSteps, "-", GetParam().name, "-", rank, "-", step), 2);
+    const Job job = End(id);
+    EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+    EXPECT_EQ(Notes(id, "fault " + GetParam().name), 1);  // it happened, once
+    EXPECT_EQ(job.generation, GetParam().generations);
+    EXPECT_EQ(job.retries, GetParam().generations - 1);
+    const bool resumes = step > 1 && GetParam().generations > 1;
+    EXPECT_EQ(Notes(id, "resumed at step"), resumes ? 1 : 0);
+    ExpectResult(id);
+    ExpectAllFree(2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, GangFault,
+                         testing::Values(Fault{"exit"}, Fault{"kill"}, Fault{"stop"},
+                                         Fault{"slow", 1}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_F(GangFaults, AnErrorOfTheJobItselfIsNotTriedAgain) {
+  StartAgents({"a", "b"});
+  const Job job = End(Submit("gang-12-refuse-1-3", 2));
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.error, absl::InvalidArgumentError("the model is not to its taste"));
+  EXPECT_EQ(job.generation, 1);
+  ExpectAllFree(2);
+}
+
+TEST_F(GangFaults, RetriesEnd) {
+  StartAgents({"a"});
+  const Job job = End(Submit("gang-12-die-0-3", 1));
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.generation, 3);
+  EXPECT_THAT(std::string(job.error.message()), HasSubstr("after 3 attempts"));
+  ExpectAllFree(1);
+}
+
+TEST_F(GangFaults, ALostAgentLeavesASmallerGang) {
+  StartAgents({"a", "b"});
+  const JobId id = Submit("gang-300", 0);  // as many as there are
+  ASSERT_TRUE(Until(id, [](const Job& job) { return job.progress.size() == 2; }));
+  cluster_.agent("b").Kill();
+  const Job job = End(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+  EXPECT_EQ(job.ranks.size(), 1u);
+  EXPECT_EQ(job.generation, 2);
+  EXPECT_EQ(Notes(id, "resumed at step"), 1);
+  ExpectResult(id, 300);
+  ExpectAllFree(1);
+}
+
+// The agent sleeps through the end of its lease; its rank does not, and goes on writing.
+TEST_F(ImpatientGangFaults, AWorkerThatComesBackWithAnOldGenerationIsRefused) {
+  StartAgents({"a"});
+  const JobId id = Submit("gang-2500", 1);
+  ASSERT_TRUE(Until(id, [](const Job& job) { return !job.progress.empty(); }));
+  cluster_.agent("a").Signal(SIGSTOP);
+  ASSERT_TRUE(Until(id, [](const Job& job) { return job.state == JobState::kRecovering; }));
+  EXPECT_EQ(Workers(WorkerState::kLost), 1);
+  cluster_.StartAgent("b");
+  ASSERT_TRUE(Until(id, [](const Job& job) { return job.generation == 2; }));
+  cluster_.agent("a").Signal(SIGCONT);
+  // It says what its rank has done since, is refused, and attaches anew.
+  const Job job = End(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+  EXPECT_EQ(job.generation, 2);
+  ASSERT_EQ(job.ranks.size(), 1u);
+  EXPECT_EQ(job.ranks[0].worker, WorkerId("b"));
+  ExpectResult(id, 2500);
+  ExpectAllFree(2);
+}
+
+TEST_F(GangFaults, TheCoordinatorIsStartedAgain) {
+  StartAgents({"a", "b"});
+  const JobId id = Submit("gang-300", 2);
+  ASSERT_TRUE(Until(id, [](const Job& job) { return !job.progress.empty(); }));
+  cluster_.server().Kill();
+  ASSERT_TRUE(cluster_.StartServer());
+  const Job job = End(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+  EXPECT_EQ(job.generation, 2);
+  EXPECT_EQ(job.retries, 0);
+  ExpectResult(id, 300);
+  ExpectAllFree(2);
+}
+
+// The coordinator sleeps for longer than the lease: agents end their ranks, nobody is blamed twice.
+TEST_F(ImpatientGangFaults, TheCoordinatorSleeps) {
+  StartAgents({"a", "b"});
+  const JobId id = Submit("gang-2500", 2);
+  ASSERT_TRUE(Until(id, [](const Job& job) { return !job.progress.empty(); }));
+  cluster_.server().Signal(SIGSTOP);
+  absl::SleepFor(absl::Seconds(7));  // the pause is what is tested
+  cluster_.server().Signal(SIGCONT);
+  const Job job = End(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+  EXPECT_EQ(job.retries, 1);
+  ExpectResult(id, 2500);
+  ExpectAllFree(2);
+}
+
+TEST_F(GangFaults, MaintenanceCostsNoRetry) {
+  StartAgents({"a", "b"});
+  const JobId id = Submit("gang-600", 2);
+  for (int64_t generation = 1; generation <= 4; ++generation) {
+    ASSERT_TRUE(Until(id, [&](const Job& job) {
+      return job.generation == generation && job.progress.size() == 2;
+    }));
+    cluster_.agent("b").Signal(SIGTERM);
+    ASSERT_TRUE(cluster_.agent("b").WaitFor(kPatience));
+    cluster_.StartAgent("b");
+  }
+  const Job job = End(id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error;
+  EXPECT_EQ(job.retries, 0);
+  EXPECT_EQ(job.generation, 5);
+  ExpectResult(id, 600);
+}
+
+TEST_F(GangFaults, AGangThatCannotFormHoldsNothing) {
+  StartAgents({"a", "b"});
+  const JobId large = Submit("gang-4", 3);
+  const JobId small = Submit("gang-4", 2);
+  EXPECT_EQ(End(small).state, JobState::kSucceeded);
+  ExpectAllFree(2);
+  EXPECT_EQ(client_->Get(large)->state, JobState::kQueued);
+  cluster_.StartAgent("c");
+  EXPECT_EQ(End(large).state, JobState::kSucceeded);
+}
+
+TEST_F(GangFaults, CancelEndsRanksInSecondsEvenStoppedOnes) {
+  StartAgents({"a", "b"});
+  for (const std::string behaviour : {"gang-1000000", "gang-1000000-stop-1-2"}) {
+    const JobId id = Submit(behaviour, 2);
+    ASSERT_TRUE(Until(id, [](const Job& job) { return !job.progress.empty(); }));
+    const absl::Time cancelled = absl::Now();
+    ASSERT_TRUE(client_->Cancel(id).ok());
+    ExpectAllFree(2);
+    EXPECT_LT(absl::Now() - cancelled, absl::Seconds(10));
+    EXPECT_EQ(client_->Get(id)->state, JobState::kCancelled);
+  }
+}
+
+}  // namespace
+}  // namespace rondo
