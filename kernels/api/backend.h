@@ -12,6 +12,7 @@
 #include "kernels/api/gptq_block.h"
 #include "kernels/api/pack.h"
 #include "kernels/api/quantize.h"
+#include "kernels/api/rounding_step.h"
 #include "kernels/api/second_moment.h"
 
 namespace rondo::kernels {
@@ -40,6 +41,8 @@ struct HostBackend {
   NearestLinfFn* nearest_linf;
   DistillFn<float>* distill;
   DistillFn<uint16_t>* distill_bf16;
+  RoundingGradientFn* rounding_gradient;
+  AdamFn* adam;
 };
 
 const HostBackend& Reference();

@@ -10,6 +10,7 @@
 #include "kernels/api/gptq_block.h"
 #include "kernels/api/pack.h"
 #include "kernels/api/quantize.h"
+#include "kernels/api/rounding_step.h"
 
 namespace rondo::kernels::cuda {
 
@@ -46,5 +47,8 @@ absl::Status NearestLinf(const Nearest& args, void* stream);
 template <typename T>
 absl::Status Distill(Matrix<const T> teacher, Matrix<T> student, float temperature, double* loss,
                      void* stream);
+
+absl::Status FindRoundingGradient(const RoundingGradient& args, void* stream);
+absl::Status RunAdam(const Adam& args, void* stream);
 
 }  // namespace rondo::kernels::cuda

@@ -8,6 +8,7 @@
 #include "kernels/cpu/nearest-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
+#include "kernels/cpu/rounding_step-inl.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::cpu {
@@ -37,6 +38,8 @@ const HostBackend& Avx2() {
       .nearest_linf = NearestBy<Avx2Ops, Linf>,
       .distill = Distill<Avx2Ops, float>,
       .distill_bf16 = Distill<Avx2Ops, uint16_t>,
+      .rounding_gradient = FindRoundingGradient<Avx2Ops>,
+      .adam = RunAdam<Avx2Ops>,
   };
   return kBackend;
 }

@@ -8,6 +8,7 @@
 #include "kernels/cpu/nearest-inl.h"
 #include "kernels/cpu/pack-inl.h"
 #include "kernels/cpu/quantize-inl.h"
+#include "kernels/cpu/rounding_step-inl.h"
 #include "kernels/reference/reference.h"
 
 namespace rondo::kernels::cpu {
@@ -38,6 +39,8 @@ constexpr HostBackend kAvx512 = {
     .nearest_linf = NearestBy<Avx512Ops, Linf>,
     .distill = Distill<Avx512Ops, float>,
     .distill_bf16 = Distill<Avx512Ops, uint16_t>,
+    .rounding_gradient = FindRoundingGradient<Avx512Ops>,
+    .adam = RunAdam<Avx512Ops>,
 };
 
 constexpr HostBackend WithBf16Dots(HostBackend backend) {

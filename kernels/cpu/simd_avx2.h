@@ -110,6 +110,7 @@ struct Avx2Ops {
   static F FnMadd(F a, F b, F c) {
     return {_mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high)};
   }
+  static F Sqrt(F a) { return {_mm256_sqrt_ps(a.low), _mm256_sqrt_ps(a.high)}; }
   static F Abs(F a) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return {_mm256_andnot_ps(sign, a.low), _mm256_andnot_ps(sign, a.high)};
@@ -147,6 +148,9 @@ struct Avx2Ops {
   }
   static Mask Inside(F v, F low, F high) {
     return {Inside8(v.low, low.low, high.low), Inside8(v.high, low.high, high.high)};
+  }
+  static F Keep(F v, Mask mask) {  // else 0
+    return {_mm256_and_ps(v.low, mask.low), _mm256_and_ps(v.high, mask.high)};
   }
   static void Fma8(float* sum, __m256 a, __m256 b, __m256 mask) {
     const __m256 before = _mm256_loadu_ps(sum);

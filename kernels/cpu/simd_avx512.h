@@ -67,6 +67,7 @@ struct Avx512Ops {
   static F FnMadd(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }
   static F Min(F a, F b) { return _mm512_min_ps(a, b); }
   static F Max(F a, F b) { return _mm512_max_ps(a, b); }
+  static F Sqrt(F a) { return _mm512_sqrt_ps(a); }
   static F Abs(F a) { return _mm512_abs_ps(a); }
   static F Rint(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
   static F FloatOfBits(F a) { return _mm512_cvtepi32_ps(_mm512_castps_si512(a)); }
@@ -82,6 +83,7 @@ struct Avx512Ops {
   static Mask Inside(F v, F low, F high) {
     return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, low, _CMP_GE_OQ), v, high, _CMP_LE_OQ);
   }
+  static F Keep(F v, Mask mask) { return _mm512_maskz_mov_ps(mask, v); }  // else 0
   // sum = a * b + sum where the mask has it, of the first or the last eight lanes.
   static void FmaLow(float* sum, F a, F b, Mask mask) {
     const __m256 x = _mm512_castps512_ps256(a), y = _mm512_castps512_ps256(b);

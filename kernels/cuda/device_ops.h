@@ -10,11 +10,18 @@ namespace rondo::kernels::cuda {
 struct DeviceOps {
   using F = float;
   static __device__ F Set1(float v) { return v; }
+  static __device__ F Add(F a, F b) { return a + b; }
+  static __device__ F Sub(F a, F b) { return a - b; }
   static __device__ F Mul(F a, F b) { return a * b; }
+  static __device__ F Div(F a, F b) { return a / b; }
+  static __device__ F Sqrt(F a) { return sqrtf(a); }
+  static __device__ F Abs(F a) { return fabsf(a); }
   static __device__ F Fma(F a, F b, F c) { return fmaf(a, b, c); }
   static __device__ F FnMadd(F a, F b, F c) { return fmaf(-a, b, c); }
   static __device__ F Min(F a, F b) { return a < b ? a : b; }
   static __device__ F Max(F a, F b) { return a > b ? a : b; }
+  static __device__ bool Inside(F v, F low, F high) { return v >= low && v <= high; }
+  static __device__ F Keep(F v, bool mask) { return mask ? v : 0.0f; }
   static __device__ F Rint(F a) { return rintf(a); }
   static __device__ F FloatOfBits(F a) { return static_cast<float>(__float_as_int(a)); }
   static __device__ F BitsOfFloat(F a) { return __int_as_float(static_cast<int>(a)); }

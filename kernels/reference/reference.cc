@@ -27,6 +27,8 @@ const HostBackend& Reference() {
       .nearest_linf = reference::NearestLinf,
       .distill = reference::Distill<float>,
       .distill_bf16 = reference::Distill<uint16_t>,
+      .rounding_gradient = reference::FindRoundingGradient,
+      .adam = reference::RunAdam,
   };
   return kReference;
 }

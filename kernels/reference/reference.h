@@ -29,5 +29,7 @@ NearestL2Fn NearestL2;
 NearestLinfFn NearestLinf;
 template <typename T>
 void Distill(Matrix<const T> teacher, Matrix<T> student, float temperature, double* loss);
+RoundingGradientFn FindRoundingGradient;
+AdamFn RunAdam;
 
 }  // namespace rondo::kernels::reference

@@ -73,6 +73,13 @@ struct DistillCase {
   float temperature;
 };
 
+struct RoundingStepCase {
+  std::string name;
+  int64_t count;
+  bool saturate;
+  float weight, beta;
+};
+
 std::span<const GridCase> GridCases();
 std::span<const BlockCase> BlockCases();
 std::span<const PackCase> PackCases();
@@ -80,6 +87,7 @@ std::span<const SecondMomentCase> SecondMomentCases();
 std::span<const CodebookCase> CodebookCases();
 std::span<const NearestCase> NearestCases();
 std::span<const DistillCase> DistillCases();
+std::span<const RoundingStepCase> RoundingStepCases();
 
 // [rows, cols] with rows of zeros, of negative zeros, of one sign, of equal values and of tiny
 // values among normal ones.
@@ -117,6 +125,12 @@ struct DistillInput {
   std::vector<float> teacher, student;
 };
 DistillInput MakeDistillInput(const DistillCase& c);
+
+// Alphas that are 0, decided and beyond h's clamp are among them.
+struct RoundingStepInput {
+  std::vector<float> alpha, uses, sum, mean, variance;
+};
+RoundingStepInput MakeRoundingStepInput(const RoundingStepCase& c);
 
 template <typename T>
 Matrix<T> MatrixOf(T* data, int64_t rows, int64_t cols) {

@@ -72,6 +72,21 @@ void Distill(State& state, const HostBackend* backend) {
   SetRate(state, "logits/s", logits);
   SetRate(state, "bytes/s", 3.0 * sizeof(T) * logits);
 }
+
+// The variables of one codebook of 4096 x 8, with the regulariser.
+void RoundingStep(State& state, const HostBackend* backend) {
+  const testing::RoundingStepCase c = {"bench", 32768, true, 0.01f, 8.0f};
+  testing::RoundingStepInput in = testing::MakeRoundingStepInput(c);
+  std::vector<float> gradient(c.count);
+  std::vector<double> regulariser(c.count / kRoundingChunk);
+  for (auto _ : state) {
+    backend->rounding_gradient({in.alpha.data(), in.uses.data(), in.sum.data(), gradient.data(),
+                                regulariser.data(), c.count, c.saturate, c.weight, c.beta});
+    backend->adam({in.alpha.data(), gradient.data(), in.mean.data(), in.variance.data(), c.count,
+                   1e-6f, 1.0f});
+  }
+  SetRate(state, "variables/s", static_cast<double>(c.count));
+}
 // NOLINTEND(clang-analyzer-deadcode.DeadStores)
 
 }  // namespace
@@ -89,6 +104,7 @@ void RegisterCodebook(const HostBackend* backend) {
     add("nearest_l2" + suffix, NearestCentres, backend->nearest_l2, dim, 2.0);
     add("nearest_linf" + suffix, NearestCentres, backend->nearest_linf, dim, 3.0);
   }
+  add("rounding_step", RoundingStep, backend);
   add("distill", Distill<float>, backend);
   add("distill_bf16", Distill<uint16_t>, backend);
 }

@@ -56,6 +56,18 @@ std::vector<DistillCase> MakeDistillCases() {
   return cases;
 }
 
+std::vector<RoundingStepCase> MakeRoundingStepCases() {
+  std::vector<RoundingStepCase> cases;
+  for (int64_t count : {0, 1, 15, 16, 255, 256, 257, 1000}) {
+    for (float beta : {2.0f, 3.7f, 20.0f}) {
+      const std::string name = "n" + std::to_string(count) + "beta" + std::to_string(beta);
+      cases.push_back({name, count, true, 0.01f, beta});
+      cases.push_back({name + "hard", count, false, 0.0f, beta});
+    }
+  }
+  return cases;
+}
+
 }  // namespace
 
 std::span<const CodebookCase> CodebookCases() {
@@ -65,6 +77,11 @@ std::span<const CodebookCase> CodebookCases() {
 
 std::span<const NearestCase> NearestCases() {
   static const std::vector<NearestCase> kCases = MakeNearestCases();
+  return kCases;
+}
+
+std::span<const RoundingStepCase> RoundingStepCases() {
+  static const std::vector<RoundingStepCase> kCases = MakeRoundingStepCases();
   return kCases;
 }
 
@@ -153,6 +170,20 @@ DistillInput MakeDistillInput(const DistillCase& c) {
     const float logit = 100.0f + 3.0f * random.Normal();
     in.teacher.push_back(logit);
     in.student.push_back(logit + 50.0f + 0.5f * random.Normal());
+  }
+  return in;
+}
+
+RoundingStepInput MakeRoundingStepInput(const RoundingStepCase& c) {
+  Random random(static_cast<uint64_t>(c.count) + 7);
+  RoundingStepInput in;
+  for (int64_t i = 0; i < c.count; ++i) {
+    in.alpha.push_back(i % 13 == 0 ? 0.0f : (i % 7 == 0 ? 30.0f : 2.5f) * random.Normal());
+    in.uses.push_back(static_cast<float>(random.Bits() % 300));
+    in.sum.push_back(i % 5 == 0 ? 0.0f : random.Normal());
+    in.mean.push_back(0.1f * random.Normal());
+    in.variance.push_back(i % 11 == 0 ? 0.0f : random.Normal() * random.Normal());
+    in.variance.back() *= in.variance.back();
   }
   return in;
 }

@@ -266,5 +266,39 @@ TEST_F(CudaTest, DistillEqualsReference) {
   DistillEqualsReference<uint16_t>(stream_);
 }
 
+TEST_F(CudaTest, RoundingStepEqualsReference) {
+  for (const testing::RoundingStepCase& c : testing::RoundingStepCases()) {
+    testing::RoundingStepInput in = testing::MakeRoundingStepInput(c);
+    const DeviceArray<float> alpha(in.alpha), uses(in.uses), sum(in.sum), mean(in.mean),
+        variance(in.variance);
+    std::vector<float> gradient(c.count);
+    std::vector<double> regulariser((c.count + kRoundingChunk - 1) / kRoundingChunk);
+    const DeviceArray<float> device_gradient(gradient);
+    const DeviceArray<double> device_regulariser(regulariser);
+    RoundingGradient args = {in.alpha.data(), in.uses.data(),     in.sum.data(),
+                             gradient.data(), regulariser.data(), c.count,
+                             c.saturate,      c.weight,           c.beta};
+    Reference().rounding_gradient(args);
+    args.alpha = alpha.data();
+    args.uses = uses.data();
+    args.sum = sum.data();
+    args.gradient = device_gradient.data();
+    args.regulariser = device_regulariser.data();
+    ASSERT_TRUE(cuda::FindRoundingGradient(args, stream_).ok());
+    EXPECT_TRUE(SameBits(device_gradient.Read(), gradient)) << c.name;
+    EXPECT_TRUE(SameBits(device_regulariser.Read(), regulariser)) << c.name;
+
+    Reference().adam({in.alpha.data(), gradient.data(), in.mean.data(), in.variance.data(), c.count,
+                      0.05f, 1.3f});
+    ASSERT_TRUE(cuda::RunAdam({alpha.data(), device_gradient.data(), mean.data(), variance.data(),
+                               c.count, 0.05f, 1.3f},
+                              stream_)
+                    .ok());
+    EXPECT_TRUE(SameBits(alpha.Read(), in.alpha)) << c.name;
+    EXPECT_TRUE(SameBits(mean.Read(), in.mean)) << c.name;
+    EXPECT_TRUE(SameBits(variance.Read(), in.variance)) << c.name;
+  }
+}
+
 }  // namespace
 }  // namespace rondo::kernels

@@ -20,6 +20,8 @@ TEST(NoCudaTest, AnswersUnimplemented) {
             absl::StatusCode::kUnimplemented);
   EXPECT_EQ(cuda::NearestL2({}, nullptr).code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(cuda::NearestLinf({}, nullptr).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::FindRoundingGradient({}, nullptr).code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(cuda::RunAdam({}, nullptr).code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(cuda::Distill<float>({}, {}, 1.0f, nullptr, nullptr).code(),
             absl::StatusCode::kUnimplemented);
 }
