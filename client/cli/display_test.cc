@@ -197,7 +197,7 @@ TEST(Summary, PlansShowReplicasAndDTypes) {
   spec.method = LearnedRoundingSettings{};
   EXPECT_THAT(PlanText(plan, spec),
               HasSubstr("dtype              float32\ntraining dtype     bfloat16\n"
-                        "replicas           3\n"));
+                        "activations        computed again\nreplicas           3\n"));
   spec.method = RtnSettings{};
   EXPECT_THAT(PlanText(plan, spec), Not(HasSubstr("replicas")));
 }

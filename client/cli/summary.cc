@@ -146,6 +146,7 @@ std::string PlanText(const Plan& plan, const JobSpec& spec) {
   Rows facts = {{"dtype", DTypeName(plan.dtype)}};
   if (IsLearned(spec.method)) {
     facts.insert(facts.end(), {{"training dtype", DTypeName(plan.training_dtype)},
+                               {"activations", plan.keep_graphs ? "kept" : "computed again"},
                                {"replicas", absl::StrCat(plan.replicas)}});
   }
   facts.insert(facts.end(), {{"quantized weights", absl::StrCat(plan.quantized_weights)},

@@ -21,6 +21,9 @@ struct Plan {
   bool sequential = false;                 // stages take turns (propagate: quantized)
   DType dtype = DType::kFloat32;           // what kAuto became
   DType training_dtype = DType::kFloat32;  // likewise, of the products while training
+  // Training keeps the graphs of all layers from a window's forward pass to its backward pass;
+  // without room for them, layers are computed again.
+  bool keep_graphs = false;
   int64_t micro_batches = 0;
   int64_t wire_bytes = 0;       // activations between stages, the whole job
   double expected_seconds = 0;  // at the workers' stated matrix rate; 0 when not known

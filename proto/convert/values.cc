@@ -53,6 +53,7 @@ v1::Plan ToProto(const Plan& plan) {
   proto.set_replicas(plan.replicas);
   proto.set_training_dtype(ToProto(plan.training_dtype));
   proto.mutable_override_layers()->Add(plan.override_layers.begin(), plan.override_layers.end());
+  proto.set_keep_graphs(plan.keep_graphs);
   return proto;
 }
 
@@ -73,6 +74,7 @@ absl::StatusOr<Plan> FromProto(const v1::Plan& proto) {
   if (proto.replicas() != 0) plan.replicas = proto.replicas();
   ASSIGN_OR_RETURN(plan.training_dtype, FromProto(proto.training_dtype()));
   plan.override_layers.assign(proto.override_layers().begin(), proto.override_layers().end());
+  plan.keep_graphs = proto.keep_graphs();
   return plan;
 }
 

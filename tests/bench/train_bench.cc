@@ -58,6 +58,7 @@ RankTask Task(const Arguments& arguments, const std::string& cache_dir) {
   task.spec.grid = {arguments.bits, -1, /*symmetric=*/false};
   task.spec.method = Method(arguments);
   task.plan.training_dtype = arguments.dtype == "bfloat16" ? DType::kBFloat16 : DType::kFloat32;
+  task.plan.keep_graphs = true;
   task.cache_dir = cache_dir;
   return task;
 }
@@ -72,7 +73,7 @@ absl::StatusOr<Training> Train(const RankTask& task, const Checkpoint& checkpoin
                                const ModelConfig& config, int64_t tokens) {
   Training training;
   const SystemClock clock;
-  Reporter reporter(0, &clock, [&](const RankReport& report) {
+  Reporter reporter(0, &clock, at::kCPU, [&](const RankReport& report) {
     const auto* event = std::get_if<JobEvent>(&report);
     if (event == nullptr) return absl::OkStatus();
     if (const auto* step = std::get_if<TrainingStep>(&event->body)) {

@@ -24,9 +24,9 @@ def tiny(name):
             "--eval-seq-len", "256"]
 
 
-def smollm2(folder):
+def smollm2(folder, samples):
     return ["--model", folder, "--calibration", "tests/data/smollm2/train_valid_128x512.npy",
-            "--samples", "128", "--seq-len", "512", "--eval",
+            "--samples", str(samples), "--seq-len", "512", "--dtype", "bfloat16", "--eval",
             "text=tests/data/smollm2/ppl_test_40x512.npy", "--eval-seq-len", "512"]
 
 
@@ -54,6 +54,7 @@ def main():
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--bits", default="3,2")
     parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--samples", type=int, default=128, help="windows of the demo model")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--schedule", default="cosine")
@@ -61,7 +62,7 @@ def main():
     options = parser.parse_args()
     jobs = [(name, tiny(name), -1, -1) for name in TINY] if options.tiny else []
     if options.smollm2:
-        jobs.append(("SmolLM2", smollm2(options.smollm2), -1, 64))
+        jobs.append(("SmolLM2", smollm2(options.smollm2, options.samples), -1, 64))
     failed = False
     print("| model | bits | start | clustering | at the start | VQRound | decisions changed | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

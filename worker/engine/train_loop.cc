@@ -127,16 +127,16 @@ double UpdateVariables(const Training& training) {
   const Regulariser regulariser = {RoundWeightAt(settings, training.step),
                                    BetaAt(settings, training.step)};
   const double rate = LearningRateAt(settings, training.step);
-  double value = 0;
+  at::Tensor value = at::zeros({}, at::kDouble);
   for (const RoundedLayer& layer : *training.layers) {
     for (const auto& variables : layer.variables) {
-      value += variables->FinishStep(regulariser);
+      value = variables->FinishStep(regulariser).add_(value);
       for (Parameter& parameter : variables->parameters()) {
         AdamStep(training.step + 1, rate, &parameter);
       }
     }
   }
-  return value;
+  return value.item<double>();
 }
 
 absl::Status TrainEndToEnd(const RankContext& ctx, int64_t windows, int64_t seq_len,

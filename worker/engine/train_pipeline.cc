@@ -14,7 +14,7 @@ TrainPipeline::TrainPipeline(const RankContext& ctx, const Stage& stage, const a
 absl::StatusOr<std::unique_ptr<TrainPipeline::Arriving>> TrainPipeline::Expect(int from) const {
   auto arriving = std::make_unique<Arriving>();
   arriving->tensor = at::empty({1, tokens_.size(1), ctx_.config.hidden_size},
-                               at::TensorOptions().dtype(at::kFloat).device(ctx_.device));
+                               at::TensorOptions().dtype(stage_.dtype()).device(ctx_.device));
   ASSIGN_OR_RETURN(arriving->pending, ctx_.comm->Receive(arriving->tensor, from));
   return arriving;
 }
@@ -35,7 +35,8 @@ absl::StatusOr<at::Tensor> TrainPipeline::Forward(int64_t window, double gradien
     hidden = arriving->tensor;
   }
   Flight flight;
-  ASSIGN_OR_RETURN(hidden, ForwardLayers(stage_, hidden, &flight.saved));
+  ASSIGN_OR_RETURN(hidden, ForwardLayers(stage_, hidden, ctx_.task->plan.keep_graphs,
+                                         gradient_scale != 0 ? &flight.saved : nullptr));
   if (ctx_.last()) {
     ASSIGN_OR_RETURN(HeadResult result,
                      RunHead(stage_, head_, loss_, window, hidden, gradient_scale));

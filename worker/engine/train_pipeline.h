@@ -30,7 +30,7 @@ class TrainPipeline {
  private:
   // A window between its forward and its backward pass on this stage.
   struct Flight {
-    SavedInputs saved;
+    SavedLayers saved;
     at::Tensor gradient;  // on the last stage
   };
   struct Arriving {

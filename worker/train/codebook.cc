@@ -14,7 +14,11 @@ namespace {
 class Codebook final : public Variables {
  public:
   Codebook(at::Tensor centres, const at::Tensor& codes) : sum_(at::zeros_like(centres)) {
-    uses_ = at::bincount(codes, {}, centres.size(0)).to(at::kFloat).unsqueeze(1);
+    uses_ = at::bincount(codes, {}, centres.size(0))
+                .to(at::kFloat)
+                .unsqueeze(1)
+                .expand_as(centres)
+                .contiguous();
     parameters_.emplace_back(std::move(centres));
     SetForward(false);
   }
@@ -26,13 +30,17 @@ class Codebook final : public Variables {
   }
   at::Tensor gradient_sum() override { return sum_; }
 
-  double FinishStep(const Regulariser& regulariser) override {
-    at::Tensor& gradient = parameters_.front().gradient;
-    gradient.addcmul_(sum_, RectifiedSigmoidSlope(value(), /*saturate=*/!hard_));
+  at::Tensor FinishStep(const Regulariser& regulariser) override {
+    at::Tensor value_of_regulariser =
+        FindRoundingGradient({.alpha = value(),
+                              .uses = uses_,
+                              .sum = sum_,
+                              .gradient = parameters_.front().gradient,
+                              .saturate = !hard_,
+                              .weight = regulariser.weight,
+                              .beta = regulariser.beta});
     sum_.zero_();
-    if (regulariser.weight == 0) return 0;
-    gradient.addcmul_(uses_, RoundRegulariserSlope(value(), regulariser.beta), regulariser.weight);
-    return (uses_ * RoundRegulariser(value(), regulariser.beta)).sum(at::kDouble).item<double>();
+    return value_of_regulariser;
   }
 
   int64_t Decided() const override {
@@ -46,7 +54,7 @@ class Codebook final : public Variables {
 
  private:
   std::vector<Parameter> parameters_;
-  at::Tensor uses_;  // [K, 1] float32: blocks of each code
+  at::Tensor uses_;  // [K, dim] float32: blocks of each code
   at::Tensor sum_, soft_, forward_;
   bool hard_ = false;
 };

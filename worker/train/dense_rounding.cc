@@ -23,14 +23,14 @@ class PerWeight : public Variables {
   int64_t Decided() const override {
     return IsDecided(RectifiedSigmoid(Alpha())).sum().item<int64_t>();
   }
-  double FinishStep(const Regulariser& regulariser) override {
+  at::Tensor FinishStep(const Regulariser& regulariser) override {
     const at::Tensor alpha = Alpha();
     at::Tensor gradient = sum_ * RectifiedSigmoidSlope(alpha, /*saturate=*/!hard_);
     sum_.zero_();
-    double value = 0;
+    at::Tensor value = at::zeros({}, gradient.options().dtype(at::kDouble));
     if (regulariser.weight != 0) {
       gradient.add_(RoundRegulariserSlope(alpha, regulariser.beta), regulariser.weight);
-      value = RoundRegulariser(alpha, regulariser.beta).sum(at::kDouble).item<double>();
+      value = RoundRegulariser(alpha, regulariser.beta).sum(at::kDouble);
     }
     AddToParameters(gradient);
     return value;

@@ -11,34 +11,48 @@
 namespace rondo {
 namespace {
 
-absl::StatusOr<at::Tensor> BackwardLayer(const DecoderLayer& layer, const at::Tensor& input,
+absl::StatusOr<SavedLayer> RecordLayer(const DecoderLayer& layer, const at::Tensor& input) {
+  const at::AutoGradMode record(true);
+  SavedLayer saved;
+  saved.input = input.detach().requires_grad_(true);
+  ASSIGN_OR_RETURN(saved.output, layer.Forward(saved.input, nullptr));
+  return saved;
+}
+
+absl::StatusOr<at::Tensor> BackwardLayer(const DecoderLayer& layer, SavedLayer saved,
                                          const at::Tensor& gradient) {
   return CatchTorch("backward through a decoder layer", [&]() -> absl::StatusOr<at::Tensor> {
-    const at::AutoGradMode record(true);
-    const at::Tensor x = input.detach().requires_grad_(true);
-    ASSIGN_OR_RETURN(const at::Tensor y, layer.Forward(x, nullptr));
-    torch::autograd::backward({y}, {gradient});
-    return x.grad();
+    if (!saved.output.defined()) {
+      ASSIGN_OR_RETURN(saved, RecordLayer(layer, saved.input));
+    }
+    torch::autograd::backward({saved.output}, {gradient});
+    return saved.input.grad();
   });
 }
 
 }  // namespace
 
-absl::StatusOr<at::Tensor> ForwardLayers(const Stage& stage, at::Tensor hidden,
-                                         SavedInputs* saved) {
+absl::StatusOr<at::Tensor> ForwardLayers(const Stage& stage, at::Tensor hidden, bool keep_graphs,
+                                         SavedLayers* saved) {
   const at::NoGradGuard no_grad;
   for (const auto& layer : stage.layers()) {
-    saved->push_back(hidden);
+    if (saved != nullptr && keep_graphs) {
+      ASSIGN_OR_RETURN(SavedLayer kept, RecordLayer(*layer, hidden));
+      hidden = kept.output.detach();
+      saved->push_back(std::move(kept));
+      continue;
+    }
+    if (saved != nullptr) saved->push_back({hidden, at::Tensor()});
     ASSIGN_OR_RETURN(hidden, layer->Forward(hidden, nullptr));
   }
   return hidden;
 }
 
-absl::StatusOr<at::Tensor> BackwardLayers(const Stage& stage, SavedInputs saved,
+absl::StatusOr<at::Tensor> BackwardLayers(const Stage& stage, SavedLayers saved,
                                           at::Tensor gradient) {
   for (size_t layer = stage.layers().size(); layer-- > 0;) {
-    ASSIGN_OR_RETURN(gradient, BackwardLayer(*stage.layers()[layer], saved[layer], gradient));
-    saved[layer].reset();
+    ASSIGN_OR_RETURN(
+        gradient, BackwardLayer(*stage.layers()[layer], std::exchange(saved[layer], {}), gradient));
   }
   return gradient;
 }

@@ -6,14 +6,11 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/api/rounding_step.h"
+#include "worker/train/train_kernels.h"
+
 namespace rondo {
-namespace {
-
-constexpr double kBeta1 = 0.9;
-constexpr double kBeta2 = 0.99;
-constexpr double kEpsilon = 1e-8;
-
-}  // namespace
+namespace {}  // namespace
 
 Parameter::Parameter(at::Tensor start)
     : value(std::move(start)),
@@ -22,13 +19,10 @@ Parameter::Parameter(at::Tensor start)
       variance(at::zeros_like(value)) {}
 
 void AdamStep(int64_t step, double learning_rate, Parameter* parameter) {
-  const at::Tensor& g = parameter->gradient;
-  parameter->mean.mul_(kBeta1).add_(g, 1 - kBeta1);
-  parameter->variance.mul_(kBeta2).addcmul_(g, g, 1 - kBeta2);
-  const double bias1 = 1 - std::pow(kBeta1, static_cast<double>(step));
-  const double bias2 = 1 - std::pow(kBeta2, static_cast<double>(step));
-  const at::Tensor scale = parameter->variance.sqrt().div_(std::sqrt(bias2)).add_(kEpsilon);
-  parameter->value.addcdiv_(parameter->mean, scale, -learning_rate / bias1);
+  const double bias1 = 1 - std::pow(double{kernels::kAdamBeta1}, static_cast<double>(step));
+  const double bias2 = 1 - std::pow(double{kernels::kAdamBeta2}, static_cast<double>(step));
+  RunAdam(parameter->value, parameter->gradient, parameter->mean, parameter->variance,
+          learning_rate / bias1, 1 / std::sqrt(bias2));
   parameter->gradient.zero_();
 }
 

@@ -37,8 +37,8 @@ class Variables {
   // Sums of dL/dr since the last step, which replicas of this stage add up in place.
   virtual at::Tensor gradient_sum() = 0;
   // Turns the sums into gradients of the parameters and adds the regulariser's; returns the value
-  // of the latter, without its weight.
-  virtual double FinishStep(const Regulariser& regulariser) = 0;
+  // of the latter, without its weight, as a double on the device.
+  virtual at::Tensor FinishStep(const Regulariser& regulariser) = 0;
   // Weights whose h IsDecided().
   virtual int64_t Decided() const = 0;
   virtual std::vector<Parameter>& parameters() = 0;

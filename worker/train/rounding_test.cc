@@ -67,7 +67,7 @@ TEST_P(CodebookRounding, GradientsAreThoseOfDenseAutograd) {
   const at::Tensor y = product.Multiply(own_x);
   torch::autograd::backward({y}, {g});
   const Regulariser regulariser{0.3, 4};
-  const double value = variables.FinishStep(regulariser);
+  const double value = variables.FinishStep(regulariser).item<double>();
 
   const at::Tensor codebook = problem.clusters.centres.clone().requires_grad_(true);
   const at::Tensor dense_x = x.clone().requires_grad_(true);
@@ -131,8 +131,8 @@ TEST(DenseRoundingTest, AgreesWithACodebookOfOneRowABlock) {
                           codebook.linears.front()->Weight(at::kFloat)),
             1e-6);
   const Regulariser regulariser{0.1, 3};
-  EXPECT_NEAR(dense.variables.front()->FinishStep(regulariser),
-              codebook.variables.front()->FinishStep(regulariser), 1e-2);
+  EXPECT_NEAR(dense.variables.front()->FinishStep(regulariser).item<double>(),
+              codebook.variables.front()->FinishStep(regulariser).item<double>(), 1e-2);
   EXPECT_LT(RelativeError(dense.variables.front()->parameters().front().gradient.flatten(),
                           codebook.variables.front()->parameters().front().gradient.flatten()),
             1e-5);

@@ -1,5 +1,7 @@
 #include "worker/train/train_kernels.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -18,6 +20,7 @@ using kernels::Matrix;
 constexpr int64_t kGradientParts = 4;
 constexpr int64_t kRowsPerTask = 32;
 constexpr int64_t kLogitRowsPerTask = 16;
+constexpr int64_t kVariableChunksPerTask = 32;
 
 void Check(const absl::Status& status) { TORCH_CHECK(status.ok(), std::string(status.message())); }
 
@@ -137,6 +140,52 @@ double DistillRows(const at::Tensor& teacher, const at::Tensor& student, double 
     Distill<float>(teacher, student, temperature, losses, host.distill);
   }
   return losses.sum().item<double>();
+}
+
+at::Tensor FindRoundingGradient(const RoundingGradientTensors& args) {
+  const int64_t count = args.alpha.numel();
+  const int64_t chunks = (count + kernels::kRoundingChunk - 1) / kernels::kRoundingChunk;
+  const at::Tensor regulariser = at::empty({chunks}, args.alpha.options().dtype(at::kDouble));
+  const auto part = [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * kernels::kRoundingChunk;
+    kernels::RoundingGradient part;
+    part.alpha = args.alpha.const_data_ptr<float>() + first;
+    part.uses = args.uses.const_data_ptr<float>() + first;
+    part.sum = args.sum.const_data_ptr<float>() + first;
+    part.gradient = args.gradient.data_ptr<float>() + first;
+    part.regulariser = regulariser.data_ptr<double>() + begin;
+    part.count = std::min(end * kernels::kRoundingChunk, count) - first;
+    part.saturate = args.saturate;
+    part.weight = static_cast<float>(args.weight);
+    part.beta = static_cast<float>(args.beta);
+    return part;
+  };
+  if (args.alpha.is_cuda()) {
+    Check(kernels::cuda::FindRoundingGradient(part(0, chunks), CurrentStream(args.alpha.device())));
+  } else {
+    at::parallel_for(0, chunks, kVariableChunksPerTask, [&](int64_t begin, int64_t end) {
+      kernels::Cpu().rounding_gradient(part(begin, end));
+    });
+  }
+  return regulariser.sum();
+}
+
+void RunAdam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& mean,
+             const at::Tensor& variance, double rate, double spread) {
+  const auto part = [&](int64_t begin, int64_t end) {
+    return kernels::Adam{.value = value.data_ptr<float>() + begin,
+                         .gradient = gradient.const_data_ptr<float>() + begin,
+                         .mean = mean.data_ptr<float>() + begin,
+                         .variance = variance.data_ptr<float>() + begin,
+                         .count = end - begin,
+                         .rate = static_cast<float>(rate),
+                         .spread = static_cast<float>(spread)};
+  };
+  if (value.is_cuda()) {
+    return Check(kernels::cuda::RunAdam(part(0, value.numel()), CurrentStream(value.device())));
+  }
+  at::parallel_for(0, value.numel(), kVariableChunksPerTask * kernels::kRoundingChunk,
+                   [&](int64_t begin, int64_t end) { kernels::Cpu().adam(part(begin, end)); });
 }
 
 }  // namespace rondo

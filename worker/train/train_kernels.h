@@ -35,4 +35,20 @@ void AddCodebookGradient(const CodebookTensors& layer, const at::Tensor& roundin
 // dtype; returns its sum over rows.
 double DistillRows(const at::Tensor& teacher, const at::Tensor& student, double temperature);
 
+// The step of variables [K, dim] float32 (kernels/api/rounding_step.h).
+struct RoundingGradientTensors {
+  at::Tensor alpha, uses, sum;
+  at::Tensor gradient;  // out; may be sum
+  bool saturate = true;
+  double weight = 0;
+  double beta = 2;
+};
+// Returns the value of the regulariser, without its weight, as a double on the device; 0 where the
+// weight is 0.
+at::Tensor FindRoundingGradient(const RoundingGradientTensors& args);
+
+// All contiguous float32 of one shape.
+void RunAdam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& mean,
+             const at::Tensor& variance, double rate, double spread);
+
 }  // namespace rondo
