@@ -18,6 +18,7 @@ if("client" IN_LIST RONDO_PARTS)
 endif()
 if("worker" IN_LIST RONDO_PARTS)
   include(Torch)
+  find_library(RONDO_JEMALLOC_LIBRARY jemalloc REQUIRED)
   # FAISS gets torch's OpenMP, and torch's BLAS where torch has the routine (Torch.cmake puts torch
   # first): otherwise OpenBLAS would serve torch as well, with threads that spin against torch's.
   find_library(RONDO_FAISS_LIBRARY faiss REQUIRED)

@@ -71,6 +71,7 @@ struct PhaseFinished {
   int rank = 0;
   double seconds = 0;
   double matmul_flop = 0;  // of the matrix products the phase cannot do without; 0: not counted
+  int64_t peak_bytes = 0;  // memory of the rank so far: resident, or held on its GPU
 };
 
 // Quality of one quantized linear layer on the calibration data.

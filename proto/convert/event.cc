@@ -152,12 +152,14 @@ v1::PhaseFinished ToProto(const PhaseFinished& finished) {
   proto.set_rank(finished.rank);
   proto.set_seconds(finished.seconds);
   proto.set_matmul_flop(finished.matmul_flop);
+  proto.set_peak_bytes(finished.peak_bytes);
   return proto;
 }
 
 absl::StatusOr<PhaseFinished> FromProto(const v1::PhaseFinished& proto) {
   ASSIGN_OR_RETURN(Phase phase, PhaseFromProto(proto.phase()));
-  return PhaseFinished{phase, proto.rank(), proto.seconds(), proto.matmul_flop()};
+  return PhaseFinished{phase, proto.rank(), proto.seconds(), proto.matmul_flop(),
+                       proto.peak_bytes()};
 }
 
 v1::Evaluated ToProto(const Evaluated& evaluated) {

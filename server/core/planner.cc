@@ -17,10 +17,10 @@ constexpr int64_t kFloatBytes = 4;
 
 // Of one boundary, while training end to end: hidden states forward, their gradients backward.
 int64_t TrainingWireBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
-                          const ModelFacts& facts) {
+                          const ModelFacts& facts, DType dtype) {
   const TrainingSettings& training = learned.training;
   if (training.objective == Objective::kBlock) return 0;
-  const int64_t window = spec.calibration.seq_len * facts.config.hidden_size * kFloatBytes;
+  const int64_t window = spec.calibration.seq_len * facts.config.hidden_size * BytesOf(dtype);
   return training.steps * training.batch * window * 2;
 }
 
@@ -39,7 +39,8 @@ int64_t WireBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan
     per_boundary +=
         models * windows * spec.evaluation.seq_len * facts.config.hidden_size * kFloatBytes;
   }
-  if (learned != nullptr) per_boundary += TrainingWireBytes(*learned, spec, facts);
+  if (learned != nullptr)
+    per_boundary += TrainingWireBytes(*learned, spec, facts, plan.training_dtype);
   return per_boundary * (static_cast<int64_t>(plan.stages.size()) - 1);
 }
 
@@ -155,6 +156,12 @@ DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& w
   return fast ? DType::kBFloat16 : DType::kFloat32;
 }
 
+void SetMemory(const JobSpec& spec, const ModelFacts& facts, Plan* plan) {
+  for (size_t stage = 0; stage < plan->stages.size(); ++stage) {
+    plan->stages[stage].memory_bytes = StageMemory(spec, facts, *plan, static_cast<int>(stage));
+  }
+}
+
 // Replicas before stages: they share a step's windows and never wait for one another within one.
 // Each of them holds all layers, so they must have room.
 Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
@@ -170,9 +177,11 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
   for (const GangShape& shape : shapes) {
     plan.stages = SplitLayers(facts.config.num_layers, shape.stages);
     plan.replicas = shape.replicas;
-    for (int stage = 0; stage < shape.stages; ++stage) {
-      plan.stages[stage].memory_bytes = StageMemory(spec, facts, plan, stage);
-    }
+    plan.keep_graphs = std::holds_alternative<LearnedRoundingSettings>(spec.method);
+    SetMemory(spec, facts, &plan);
+    if (Fits(plan, workers)) break;
+    plan.keep_graphs = false;
+    SetMemory(spec, facts, &plan);
     if (Fits(plan, workers)) break;
   }
   plan.wire_bytes = WireBytes(spec, facts, plan);

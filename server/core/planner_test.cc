@@ -162,6 +162,7 @@ TEST(PlannerTest, ReplicasAreChosenWhereEachHasRoom) {
   EXPECT_EQ(WorldSize(roomy), 4);
   EXPECT_EQ(roomy.training_dtype, DType::kBFloat16);
   EXPECT_EQ(roomy.wire_bytes, 0);
+  EXPECT_TRUE(roomy.keep_graphs);
 
   const Plan tighter = plan(roomy.stages[0].memory_bytes - 1);
   EXPECT_EQ(tighter.replicas, 2);
@@ -169,12 +170,30 @@ TEST(PlannerTest, ReplicasAreChosenWhereEachHasRoom) {
   EXPECT_THAT(tighter.notes, testing::IsEmpty());
   // The teacher's states, then every step's forward and backward.
   const int64_t hidden = facts.config.hidden_size;
-  EXPECT_EQ(tighter.wire_bytes, hidden * 4 * 32 * 4 + hidden * 10 * 4 * 32 * 4 * 2);
+  EXPECT_EQ(tighter.wire_bytes, hidden * 4 * 32 * 4 + hidden * 10 * 4 * 32 * 2 * 2);
 
   const Plan none = plan(1);
+  EXPECT_FALSE(none.keep_graphs);
   EXPECT_EQ(none.replicas, 1);
   EXPECT_EQ(none.stages.size(), 4u);
   EXPECT_EQ(none.notes.size(), 4u);
+}
+
+// Rather than fewer replicas.
+TEST(PlannerTest, LayersAreComputedAgainWhereTheirGraphsHaveNoRoom) {
+  JobSpec spec = TinyTraining(4);
+  spec.calibration.seq_len = 4096;
+  const ModelFacts facts = *CheckSpec(TinyTraining(4));
+  const auto plan = [&](int64_t memory_bytes) {
+    return MakePlan(spec, facts, *ShapesOf(spec, facts.config, 4),
+                    std::vector<WorkerInfo>(4, Worker("cpu", memory_bytes)));
+  };
+  const Plan kept = plan(int64_t{1} << 40);
+  EXPECT_TRUE(kept.keep_graphs);
+  const Plan recomputed = plan(kept.stages[0].memory_bytes - 1);
+  EXPECT_FALSE(recomputed.keep_graphs);
+  EXPECT_EQ(recomputed.replicas, 4);
+  EXPECT_LT(recomputed.stages[0].memory_bytes, kept.stages[0].memory_bytes);
 }
 
 }  // namespace

@@ -8,13 +8,19 @@ namespace rondo {
 namespace {
 
 constexpr int64_t kFloatBytes = 4;
+constexpr int64_t kDoubleBytes = 8;
+// What every rank holds before it has read a weight: libtorch and its threads.
+constexpr int64_t kProcessBytes = int64_t{170} << 20;
 // Of a trained number: value, gradient, and the two moments of Adam.
 constexpr int64_t kTrainedBytes = 4 * kFloatBytes;
-// What variables hold besides: the gradient's sum; a codebook also h and what its forward takes.
+// What variables hold besides: the gradient's sum; a codebook also h, what its forward pass takes,
+// and how often each entry is used.
 constexpr int64_t kDenseBytes = kTrainedBytes + kFloatBytes;
-constexpr int64_t kCodebookBytes = kTrainedBytes + 3 * kFloatBytes;
+constexpr int64_t kCodebookBytes = kTrainedBytes + 4 * kFloatBytes;
 constexpr int64_t kCodeBytes = 2;
 constexpr int64_t kChunkTokens = 256;  // whose logits are formed at once (worker/train/head_loss.h)
+constexpr int64_t kCacheBytes = 2;     // of a number of the teacher's states
+constexpr int64_t kScoredPositions = 64;  // at once, a head (worker/model/attention.cc)
 
 int64_t LayerElements(const ModelLayout& layout) {
   return layout.LinearWeightsPerLayer() + OtherElementsPerLayer(layout);
@@ -39,23 +45,52 @@ int64_t HessianBytes(const ModelLayout& layout) {
   return total;
 }
 
-// What is alive inside a decoder layer at once, generously: the residual, its norm, q, k, v and
-// the attention's output of hidden size; gate, up and their product; one matrix of scores a head.
+// What is alive inside a decoder layer at once: the residual, its norm, q, k, v and the attention's
+// output of hidden size; gate, up and their product; scores of some positions of every head.
 int64_t ActivationBytes(const ModelConfig& c, int64_t rows, int64_t seq_len, int64_t bytes) {
-  const int64_t tokens = rows * seq_len;
-  return bytes * (tokens * (6 * c.hidden_size + 3 * c.intermediate_size) +
-                  rows * c.num_heads * seq_len * seq_len);
+  return bytes * rows * seq_len *
+         (6 * c.hidden_size + 3 * c.intermediate_size + kScoredPositions * c.num_heads);
 }
 
-// Calibration, statistics and quantization, in the plan's dtype.
+int64_t LogitsBytes(const ModelConfig& c, int64_t tokens, int64_t bytes) {
+  return 3 * std::min(tokens, kChunkTokens) * c.vocab_size * bytes;
+}
+
+// Integer weights, one byte each, with a scale and a zero point a group, float32.
+int64_t QuantizedBytes(const ModelLayout& layout, const GridSpec& grid) {
+  int64_t groups = 0;
+  for (const LinearLayout& linear : layout.linears) {
+    groups += linear.out * (grid.group_size == -1 ? 1 : linear.in / grid.group_size);
+  }
+  return layout.LinearWeightsPerLayer() + groups * 2 * kFloatBytes;
+}
+
+// Of the widest linear layer, in double precision: the Hessian, its factor and a copy.
+int64_t SolveBytes(const ModelLayout& layout) {
+  int64_t in = 0;
+  for (const LinearLayout& linear : layout.linears) in = std::max(in, linear.in);
+  return 3 * in * in * kDoubleBytes;
+}
+
+// Layers go to disk as they are finished; they are kept to be evaluated or trained.
+bool KeepsLayers(const JobSpec& spec) {
+  return !spec.evaluation.sets.empty() || IsLearned(spec.method);
+}
+
+// Calibration, statistics and quantization, in the plan's dtype; without calibration, one layer at
+// a time in float32.
 int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
                         int64_t elements) {
   const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total = elements * bytes + ActivationBytes(facts.config, spec.compute.micro_batch,
-                                                     spec.calibration.seq_len, bytes);
+  int64_t total = KeepsLayers(spec) ? layers * QuantizedBytes(facts.layout, spec.grid) : 0;
+  if (!NeedsCalibration(spec.method)) {
+    return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
+  }
+  total += elements * bytes +
+           ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
   if (GptqOf(spec.method) != nullptr) {
-    total += (plan.sequential ? 1 : layers) * HessianBytes(facts.layout);
+    total += (plan.sequential ? 1 : layers) * HessianBytes(facts.layout) + SolveBytes(facts.layout);
   }
   const int64_t tokens = spec.calibration.samples * spec.calibration.seq_len;
   if (plan.sequential) total += tokens * facts.config.hidden_size * bytes;
@@ -63,11 +98,19 @@ int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
 }
 
 // Perplexity, always in float32, after the statistics are gone.
-int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, bool last, int64_t elements) {
-  int64_t total = elements * kFloatBytes;
-  if (spec.evaluation.sets.empty()) return total;
-  total += ActivationBytes(facts.config, 1, spec.evaluation.seq_len, kFloatBytes);
-  if (last) total += spec.evaluation.seq_len * facts.config.vocab_size * kFloatBytes;
+int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
+                        int64_t elements) {
+  if (spec.evaluation.sets.empty()) return 0;
+  const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
+  int64_t total = elements * kFloatBytes + ActivationBytes(facts.config, spec.compute.micro_batch,
+                                                           spec.evaluation.seq_len, kFloatBytes);
+  if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
+    total += layers * QuantizedBytes(facts.layout, spec.grid);
+  }
+  if (IsLast(plan, stage)) {
+    total +=
+        LogitsBytes(facts.config, spec.compute.micro_batch * spec.evaluation.seq_len, kFloatBytes);
+  }
   return total;
 }
 
@@ -114,20 +157,20 @@ struct VariableBytes {
   }
 };
 
-// A scale and a zero point a group, float32.
-int64_t GridBytes(const ModelLayout& layout, const GridSpec& grid) {
-  int64_t groups = 0;
-  for (const LinearLayout& linear : layout.linears) {
-    groups += linear.out * (grid.group_size == -1 ? 1 : linear.in / grid.group_size);
-  }
-  return groups * 2 * kFloatBytes;
+// What the backward pass keeps of one decoder layer for one token: seven tensors of hidden size
+// (the layer's input and output, the sum after attention, both norms, queries, attention's
+// output), keys and values, and three of the MLP's size.
+int64_t GraphElements(const ModelConfig& c) {
+  return 7 * c.hidden_size + 2 * c.num_kv_heads * c.head_dim + 3 * c.intermediate_size;
 }
 
-// What backward keeps of one decoder layer for one window: a dozen tensors of hidden size, eight of
-// the MLP's; scores and probabilities of every head.
-int64_t LayerGraphBytes(const ModelConfig& c, int64_t seq_len) {
-  return kFloatBytes * (seq_len * (12 * c.hidden_size + 8 * c.intermediate_size) +
-                        2 * c.num_heads * seq_len * seq_len);
+// Windows whose teacher's states a stage reads, as far as training goes through them.
+int64_t CacheBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
+                   const ModelConfig& config) {
+  const TrainingSettings& training = learned.training;
+  if (training.loss == TrainingLoss::kLanguageModel || training.top_k > 0) return 0;
+  const int64_t windows = std::min(spec.calibration.samples, training.steps * training.batch);
+  return windows * spec.calibration.seq_len * config.hidden_size * kCacheBytes;
 }
 
 }  // namespace
@@ -160,22 +203,38 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   const int64_t products = BytesOf(plan.training_dtype);
 
   TrainingMemory memory;
+  memory.start = layers * QuantizedBytes(layout, spec.grid);
   memory.base = layers * layout.LinearWeightsPerLayer();
   memory.variables = std::visit(VariableBytes{layout, layers}, learned.parameters);
-  memory.grids = layers * GridBytes(layout, spec.grid);
-  memory.other = layers * OtherElementsPerLayer(layout) * kFloatBytes;
-  if (stage == 0) memory.other += Elements(layout.embedding) * kFloatBytes;
+  memory.other = layers * OtherElementsPerLayer(layout) * products;
+  if (stage == 0) memory.other += Elements(layout.embedding) * products;
   if (IsLast(plan, stage)) {
-    memory.other += HeadElements(facts, stage) * (kFloatBytes + products);
-    memory.divergence = 3 * kChunkTokens * config.vocab_size * kFloatBytes;
+    const int64_t head =
+        Elements(config.tie_word_embeddings ? layout.embedding : layout.head) * products;
+    memory.other += HeadElements(facts, stage) * products;
+    memory.teacher = head + CacheBytes(learned, spec, config);
+    memory.divergence = LogitsBytes(config, seq_len, products);
   }
   // 1F1B: a stage has started as many windows as there are stages from it to the last.
   const int64_t windows = std::min<int64_t>(
       stages - stage, (learned.training.batch + plan.replicas - 1) / plan.replicas);
-  memory.saved_inputs = windows * layers * seq_len * config.hidden_size * kFloatBytes;
-  memory.layer_graph = LayerGraphBytes(config, seq_len);
-  memory.weights = 2 * layout.LinearWeightsPerLayer() * products;
+  const int64_t graph = seq_len * GraphElements(config) * products;
+  const int64_t weights = layout.LinearWeightsPerLayer() * products;
+  if (plan.keep_graphs) {
+    memory.graphs = windows * layers * (graph + weights) + graph + weights;
+  } else {
+    memory.graphs =
+        windows * layers * seq_len * config.hidden_size * products + 2 * (graph + weights);
+  }
   return memory;
+}
+
+// The layers' weights may still be there when training starts, in the teacher.
+int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const ModelFacts& facts,
+                     const Plan& plan, int64_t elements) {
+  const int64_t bytes = BytesOf(plan.dtype);
+  return training.start + training.base + training.variables + training.teacher + elements * bytes +
+         ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
 }
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
@@ -188,14 +247,15 @@ int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& pl
   if (last && (learned != nullptr || !spec.evaluation.sets.empty())) {
     elements += HeadElements(facts, stage);
   }
-  int64_t peak = EvaluationBytes(spec, facts, last, elements);
-  if (NeedsCalibration(spec.method)) {
+  int64_t peak = EvaluationBytes(spec, facts, plan, stage, elements);
+  if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
     peak = std::max(peak, InitialiseBytes(spec, facts, plan, stage, elements));
   }
   if (learned != nullptr) {
-    peak = std::max(peak, TrainingMemoryOf(*learned, spec, facts, plan, stage).Total());
+    const TrainingMemory training = TrainingMemoryOf(*learned, spec, facts, plan, stage);
+    peak = std::max({peak, training.Total(), TeacherBytes(training, spec, facts, plan, elements)});
   }
-  return peak;
+  return kProcessBytes + peak;
 }
 
 }  // namespace rondo

@@ -17,19 +17,18 @@ int64_t OtherElementsPerLayer(const ModelLayout& layout);
 
 // The parts of a stage that trains, each at its peak.
 struct TrainingMemory {
-  int64_t base = 0;          // lower codes, one byte a weight
-  int64_t variables = 0;     // what points a weight to its variable, and the variables with their
-                             // gradients and moments
-  int64_t grids = 0;         // scales and zero points
-  int64_t other = 0;         // tensors that are not quantized
-  int64_t saved_inputs = 0;  // of every layer, of the windows under way
-  int64_t layer_graph = 0;   // of the layer that is computed again for its backward pass
-  int64_t weights = 0;       // of that layer, and their gradients
-  int64_t divergence = 0;    // logits of a chunk of tokens: student's, teacher's, gradient
+  int64_t start = 0;       // integer weights that training starts from, with their grids
+  int64_t base = 0;        // lower codes, one byte a weight
+  int64_t variables = 0;   // what points a weight to its variable, and the variables with their
+                           // gradients and moments
+  int64_t other = 0;       // tensors that are not quantized
+  int64_t teacher = 0;     // its head, and what is read of its cached states
+  int64_t graphs = 0;      // activations and weights that the backward pass reads, of the windows
+                           // under way: of all layers (Plan::keep_graphs), or their inputs and one
+                           // layer
+  int64_t divergence = 0;  // logits of a chunk of tokens: student's, teacher's, gradient
 
-  int64_t Total() const {
-    return base + variables + grids + other + saved_inputs + layer_graph + weights + divergence;
-  }
+  int64_t Total() const { return start + base + variables + other + teacher + graphs + divergence; }
 };
 
 TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const JobSpec& spec,

@@ -8,6 +8,9 @@ namespace rondo {
 namespace {
 
 constexpr int64_t kSeqLen = 32;
+// Of SmallFacts(), in bfloat16: one layer's graph of one window, and its weights.
+constexpr int64_t kGraph = kSeqLen * (7 * 16 + 2 * 1 * 8 + 3 * 48) * 2;
+constexpr int64_t kLayerWeights = int64_t{2} * 48 * 16 * 2;
 
 // Two linears a layer: 48 x 16 and 16 x 48, one norm of 16; 100 tokens; the head is tied.
 ModelFacts SmallFacts() {
@@ -16,6 +19,8 @@ ModelFacts SmallFacts() {
   facts.config.hidden_size = 16;
   facts.config.intermediate_size = 48;
   facts.config.num_heads = 2;
+  facts.config.num_kv_heads = 1;
+  facts.config.head_dim = 8;
   facts.config.vocab_size = 100;
   facts.config.tie_word_embeddings = true;
   facts.layout.linears = {{"up", 48, 16, false, 0}, {"down", 16, 48, false, 1}};
@@ -53,25 +58,34 @@ TEST(StageMemoryTest, TrainingIsTheSumOfItsParts) {
   const JobSpec spec = Spec();
   const auto& learned = std::get<LearnedRoundingSettings>(spec.method);
   const TrainingMemory first = TrainingMemoryOf(learned, spec, SmallFacts(), TwoStages(), 0);
-  constexpr int64_t kWeights = int64_t{2} * 2 * 48 * 16;  // two layers
+  constexpr int64_t kWeights = int64_t{2} * 2 * 48 * 16;              // two layers
+  EXPECT_EQ(first.start, kWeights + int64_t{2} * (48 + 16 * 3) * 8);  // and scales, zero points
   EXPECT_EQ(first.base, kWeights);
   EXPECT_EQ(first.variables,
-            kWeights / 8 * 2 + int64_t{4} * 10 * 8 * 28);  // four codebooks of 10 rows
-  EXPECT_EQ(first.grids, int64_t{2} * (48 + 16 * 3) * 8);
-  EXPECT_EQ(first.other, int64_t{2 * 16 + 100 * 16} * 4);
-  EXPECT_EQ(first.saved_inputs, int64_t{2} * 2 * kSeqLen * 16 * 4);  // two windows are under way
-  EXPECT_EQ(first.layer_graph,
-            4 * (kSeqLen * int64_t{12 * 16 + 8 * 48} + int64_t{2} * 2 * kSeqLen * kSeqLen));
-  EXPECT_EQ(first.weights, int64_t{2} * 2 * 48 * 16 * 2);
+            kWeights / 8 * 2 + int64_t{4} * 10 * 8 * 32);  // four codebooks of 10 rows
+  EXPECT_EQ(first.other, int64_t{2 * 16 + 100 * 16} * 2);
+  EXPECT_EQ(first.teacher, 0);
+  EXPECT_EQ(first.graphs, int64_t{2} * 2 * kSeqLen * 16 * 2 +  // two windows are under way
+                              2 * (kGraph + kLayerWeights));
   EXPECT_EQ(first.divergence, 0);
-  EXPECT_EQ(first.Total(), first.base + first.variables + first.grids + first.other +
-                               first.saved_inputs + first.layer_graph + first.weights);
+  EXPECT_EQ(first.Total(), first.start + first.base + first.variables + first.other + first.graphs);
 
   const TrainingMemory last = TrainingMemoryOf(learned, spec, SmallFacts(), TwoStages(), 1);
-  EXPECT_EQ(last.other,
-            int64_t{2} * 16 * 4 + int64_t{16 + 100 * 16} * (4 + 2));  // the tied head, twice
-  EXPECT_EQ(last.saved_inputs, int64_t{2} * kSeqLen * 16 * 4);
-  EXPECT_EQ(last.divergence, int64_t{3} * 256 * 100 * 4);
+  EXPECT_EQ(last.other, int64_t{2} * 16 * 2 + int64_t{16 + 100 * 16} * 2);  // the tied head
+  EXPECT_EQ(last.teacher, int64_t{100} * 16 * 2 + int64_t{2} * kSeqLen * 16 * 2);
+  EXPECT_EQ(last.graphs, int64_t{2} * kSeqLen * 16 * 2 + 2 * (kGraph + kLayerWeights));
+  EXPECT_EQ(last.divergence, int64_t{3} * kSeqLen * 100 * 2);
+}
+
+TEST(StageMemoryTest, KeptGraphsAreThoseOfAllLayersAndWindows) {
+  const JobSpec spec = Spec();
+  const auto& learned = std::get<LearnedRoundingSettings>(spec.method);
+  Plan plan = TwoStages();
+  plan.keep_graphs = true;
+  EXPECT_EQ(TrainingMemoryOf(learned, spec, SmallFacts(), plan, 0).graphs,
+            (2 * 2 + 1) * (kGraph + kLayerWeights));
+  EXPECT_EQ(TrainingMemoryOf(learned, spec, SmallFacts(), plan, 1).graphs,
+            (2 + 1) * (kGraph + kLayerWeights));
 }
 
 TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
@@ -82,15 +96,15 @@ TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
   constexpr int64_t kWeights = int64_t{2} * 2 * 48 * 16;
   constexpr int64_t kPointers = kWeights / 8 * 2;
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kLayer};
-  EXPECT_EQ(variables(), kPointers + int64_t{2} * 10 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{2} * 10 * 8 * 32);
   Learned(spec).parameters = CodebookSettings{.codes = 10, .scope = CodebookScope::kModel};
-  EXPECT_EQ(variables(), kPointers + int64_t{10} * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{10} * 8 * 32);
   // 96 blocks a linear, and a codebook of at most an eighth of their weights.
   Learned(spec).parameters = CodebookSettings{.codes = 4096, .clustering = Clustering::kL2};
-  EXPECT_EQ(variables(), kPointers + int64_t{4} * 12 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{4} * 12 * 8 * 32);
   // A row for each pattern of signs, but no more than blocks.
   Learned(spec).parameters = CodebookSettings{.codes = 4096};
-  EXPECT_EQ(variables(), kPointers + int64_t{4} * 96 * 8 * 28);
+  EXPECT_EQ(variables(), kPointers + int64_t{4} * 96 * 8 * 32);
   Learned(spec).parameters = DenseSettings{};
   EXPECT_EQ(variables(), kWeights * 20);
   Learned(spec).parameters = LowRankSettings{5};
@@ -100,11 +114,14 @@ TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
 TEST(StageMemoryTest, TakesThePeakOfAllPhases) {
   JobSpec spec = Spec();
   Learned(spec).init = RoundingInit::kRtn;
-  const Plan plan = TwoStages();
+  Plan plan = TwoStages();
+  plan.keep_graphs = true;
+  const int64_t process = StageMemory({}, {}, plan, 0);  // nothing but a process
   EXPECT_EQ(StageMemory(spec, SmallFacts(), plan, 1),
-            TrainingMemoryOf(Learned(spec), spec, SmallFacts(), plan, 1).Total());
+            process + TrainingMemoryOf(Learned(spec), spec, SmallFacts(), plan, 1).Total());
   spec.evaluation = {{{"long", "/w"}}, 4096, 0, true};
-  EXPECT_GT(StageMemory(spec, SmallFacts(), plan, 1), 4 * 4096 * 4096 * 2);
+  EXPECT_GT(StageMemory(spec, SmallFacts(), plan, 1),
+            process + int64_t{4} * 4096 * (6 * 16 + 3 * 48));  // a window's activations
 }
 
 }  // namespace

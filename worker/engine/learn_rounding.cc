@@ -1,8 +1,5 @@
 #include "worker/engine/learn_rounding.h"
 
-#include <malloc.h>
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -13,6 +10,7 @@
 
 #include "worker/engine/flop.h"
 #include "worker/engine/learned_start.h"
+#include "worker/engine/memory.h"
 #include "worker/engine/replicas.h"
 #include "worker/engine/teacher.h"
 #include "worker/engine/train_blocks.h"
@@ -28,9 +26,6 @@ using RoundedLayers = std::vector<RoundedLayer>;
 // Windows that the soft and the hard model are compared on.
 constexpr int64_t kProbeWindows = 4;
 
-// The heap keeps what a phase has freed (rank_main.cc); the next one needs blocks of other sizes.
-void GiveBackFreedMemory() { malloc_trim(0); }
-
 // A stage whose linears multiply by what is trained.
 struct Student {
   std::unique_ptr<Stage> stage;
@@ -43,7 +38,7 @@ absl::StatusOr<Student> MakeStudent(const RankContext& ctx, const RoundedLayers&
   StageRange range = RangeOf(ctx);
   range.linears = false;
   ASSIGN_OR_RETURN(student.stage,
-                   LoadStage(*ctx.checkpoint, ctx.config, range, at::kFloat, ctx.device));
+                   LoadStage(*ctx.checkpoint, ctx.config, range, ProductType(ctx), ctx.device));
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     std::vector<Linear>& linears = student.stage->layers()[layer]->linears();
     for (size_t i = 0; i < linears.size(); ++i) {
@@ -78,12 +73,6 @@ double ChangedCodes(const RoundedLayers& layers, const std::vector<SolvedLayer>&
   return static_cast<double>(changed);
 }
 
-int64_t PeakBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
-}
-
 // Divergence a token with soft and with hard weights, and what the stages trained.
 absl::Status ReportEnd(const RankContext& ctx, const RoundedLayers& layers,
                        const std::vector<SolvedLayer>& start, int64_t windows, int64_t seq_len,
@@ -111,7 +100,7 @@ absl::Status ReportEnd(const RankContext& ctx, const RoundedLayers& layers,
   event.changed = sum[3] / sum[1];
   event.soft_divergence = soft / tokens;
   event.hard_divergence = hard / tokens;
-  event.peak_bytes = PeakBytes();
+  event.peak_bytes = PeakMemory(ctx.device);
   ctx.reporter->Event(std::move(event));
   return absl::OkStatus();
 }

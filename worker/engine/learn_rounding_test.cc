@@ -60,16 +60,16 @@ class Rank {
        const std::string& cache_dir)
       : comm_(std::move(comm)),
         checkpoint_(*Checkpoint::Open(kModel)),
-        reporter_(comm_->rank(), &clock_, [this](const RankReport& report) {
+        reporter_(comm_->rank(), &clock_, at::kCPU, [this](const RankReport& report) {
           reports.push_back(std::get<JobEvent>(report).body);
           return absl::OkStatus();
         }) {
-    task_.rank = comm_->rank();
-    task_.cache_dir = cache_dir;
-    task_.spec.model.path = kModel;
-    task_.spec.grid = {2, -1, false};
-    task_.spec.method = method;
-    ctx.task = &task_;
+    task.rank = comm_->rank();
+    task.cache_dir = cache_dir;
+    task.spec.model.path = kModel;
+    task.spec.grid = {2, -1, false};
+    task.spec.method = method;
+    ctx.task = &task;
     ctx.comm = comm_.get();
     ctx.reporter = &reporter_;
     ctx.checkpoint = &checkpoint_;
@@ -108,6 +108,7 @@ class Rank {
   }
 
   RankContext ctx;
+  RankTask task;
   std::vector<EventBody> reports;
 
  private:
@@ -115,7 +116,6 @@ class Rank {
   Checkpoint checkpoint_;
   SystemClock clock_;
   Reporter reporter_;
-  RankTask task_;
 };
 
 std::unique_ptr<Communicator> Join(int rank, int size, const std::string& address,
@@ -131,7 +131,8 @@ std::unique_ptr<Communicator> Join(int rank, int size, const std::string& addres
 }
 
 // Trained variables of the first replica, in order of layers.
-std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stages, int replicas) {
+std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stages, int replicas,
+                                bool keep_graphs = false) {
   const int size = stages * replicas;
   auto listening = *Listen("127.0.0.1", absl::Seconds(60));
   const std::string address = listening->address();
@@ -143,6 +144,7 @@ std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stage
       at::set_num_threads(1);
       Rank own(method, Join(rank, size, address, rank == 0 ? std::move(listening) : nullptr),
                stages, cache / std::to_string(rank));
+      own.task.plan.keep_graphs = keep_graphs;
       values[rank] = own.Train();
     });
   }
@@ -168,6 +170,15 @@ TEST(LearnRoundingTest, OneTwoAndFourStagesGiveTheSameBits) {
   ASSERT_EQ(one.size(), 4U * 7U);
   EXPECT_EQ(LargestDifference(one, TrainOn(Method(), 2, 1)), 0);
   EXPECT_EQ(LargestDifference(one, TrainOn(Method(), 4, 1)), 0);
+}
+
+TEST(LearnRoundingTest, GraphsThatAreKeptGiveTheSameBits) {
+  LearnedRoundingSettings method = Method();
+  method.training.batch = 3;
+  method.training.steps = 6;
+  const std::vector<at::Tensor> again = TrainOn(method, 1, 1);
+  EXPECT_EQ(LargestDifference(again, TrainOn(method, 1, 1, /*keep_graphs=*/true)), 0);
+  EXPECT_EQ(LargestDifference(again, TrainOn(method, 2, 1, /*keep_graphs=*/true)), 0);
 }
 
 TEST(LearnRoundingTest, SeveralWindowsAStepGiveTheSameBitsOnStages) {

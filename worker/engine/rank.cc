@@ -81,7 +81,7 @@ absl::Status RunRank(const RankTask& task, const RankDeps& deps) {
     at::set_num_threads(task.spec.compute.threads_per_rank);
     at::globalContext().setAllowTF32CuBLAS(false);
     ASSIGN_OR_RETURN(const Checkpoint checkpoint, OpenCheckpoint(task.spec.model.path));
-    Reporter reporter(task.rank, deps.clock, ReportOf(task, deps));
+    Reporter reporter(task.rank, deps.clock, at::Device(task.device), ReportOf(task, deps));
     RankContext ctx;
     ctx.task = &task;
     ctx.reporter = &reporter;

@@ -1,6 +1,5 @@
 // rondo-rank: one process per (job, generation, rank), started by rondo-worker, which holds the
 // other end of the socket at kRankChannelFd.
-#include <malloc.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -14,15 +13,7 @@ namespace {
 constexpr int kExitNoTask = 2;
 constexpr int kExitUnreported = 3;
 
-// Matrices of some MiB come and go all the time: they are to stay in the heap, because a page fault
-// for every 4 KiB of a fresh mapping costs a third of a factorisation.
-void KeepFreedMemory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 512 << 20);
-}
-
 int Main() {
-  KeepFreedMemory();
   RankChannel channel{UniqueFd(kRankChannelFd)};
   channel.WatchPeer();
   const absl::StatusOr<RankTask> task = channel.ReceiveTask();
