@@ -31,6 +31,10 @@ struct HostBackend {
   RmsNormFn<uint16_t>* rms_norm_bf16;
   SiluMulFn<float>* silu_mul;
   SiluMulFn<uint16_t>* silu_mul_bf16;
+  RmsNormBackwardFn<float>* rms_norm_backward;
+  RmsNormBackwardFn<uint16_t>* rms_norm_backward_bf16;
+  SiluMulBackwardFn<float>* silu_mul_backward;
+  SiluMulBackwardFn<uint16_t>* silu_mul_backward_bf16;
   RotateFn<float>* rotate;
   RotateFn<uint16_t>* rotate_bf16;
   DequantizeCodebookFn<float>* dequantize_codebook;

@@ -20,6 +20,28 @@ using RmsNormFn = void(Matrix<const T> x, const T* weight, float eps, Matrix<T> 
 template <typename T>
 using SiluMulFn = void(Matrix<T> gate, Matrix<const T> up);
 
+// From the gradient of the result to that of x, rounded once: with r = 1 / sqrt(mean(x^2) + eps)
+// and g = out weight, r g - x r^3 mean(g x). All [rows, cols]; `in` may be out.
+template <typename T>
+struct RmsNormGradient {
+  Matrix<const T> out, x;
+  const T* weight = nullptr;  // [cols]
+  float eps = 0;
+  Matrix<T> in;
+};
+template <typename T>
+using RmsNormBackwardFn = void(const RmsNormGradient<T>& args);
+
+// With s = 1 / (1 + exp(-gate)) and silu = gate s: gate_in = out up (s + silu (1 - s)), up_in = out
+// silu, rounded once. All [rows, cols].
+template <typename T>
+struct SiluMulGradient {
+  Matrix<const T> out, gate, up;
+  Matrix<T> gate_in, up_in;
+};
+template <typename T>
+using SiluMulBackwardFn = void(const SiluMulGradient<T>& args);
+
 // Rotary positions, halves of a head paired (GPT-NeoX order). Row r is at position r.
 template <typename T>
 struct Rotation {

@@ -74,6 +74,53 @@ void SiluMul(Matrix<T> gate, Matrix<const T> up) {
 }
 
 template <typename Ops, typename T>
+void RmsNormBackward(const RmsNormGradient<T>& args) {
+  using L = Lanes<Ops, T>;
+  const auto cols = static_cast<float>(args.x.cols);
+  for (int64_t r = 0; r < args.x.rows; ++r) {
+    const T *x = args.x.data + r * args.x.stride, *out = args.out.data + r * args.out.stride;
+    T* in = args.in.data + r * args.in.stride;
+    auto squares = Ops::Set1(0.0f), products = squares;
+    ForColumns(
+        args.x.cols, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+          const auto v = L::LoadN(x + j, n);
+          const auto g = Ops::Mul(L::LoadN(out + j, n), L::LoadN(args.weight + j, n));
+          squares = Ops::Fma(v, v, squares);
+          products = Ops::Fma(g, v, products);
+        });
+    const float scale = 1.0f / __builtin_sqrtf(SumLanes<Ops>(squares) / cols + args.eps);
+    const float mean = SumLanes<Ops>(products) / cols;
+    const auto scales = Ops::Set1(scale), along = Ops::Set1(mean * scale * scale * scale);
+    ForColumns(
+        args.x.cols, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+          const auto g = Ops::Mul(L::LoadN(out + j, n), L::LoadN(args.weight + j, n));
+          L::StoreN(in + j, Ops::FnMadd(L::LoadN(x + j, n), along, Ops::Mul(g, scales)), n);
+        });
+  }
+}
+
+template <typename Ops, typename T>
+void SiluMulBackward(const SiluMulGradient<T>& args) {
+  using L = Lanes<Ops, T>;
+  const auto one = Ops::Set1(1.0f), sign = Ops::Set1(-1.0f);
+  for (int64_t r = 0; r < args.gate.rows; ++r) {
+    const T *gate = args.gate.data + r * args.gate.stride, *up = args.up.data + r * args.up.stride;
+    const T* out = args.out.data + r * args.out.stride;
+    T* gate_in = args.gate_in.data + r * args.gate_in.stride;
+    T* up_in = args.up_in.data + r * args.up_in.stride;
+    ForColumns(
+        args.gate.cols, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+          const auto v = L::LoadN(gate + j, n), o = L::LoadN(out + j, n);
+          const auto s = Ops::Div(one, Ops::Add(one, Exp<Ops>(Ops::Mul(sign, v))));
+          const auto silu = Ops::Mul(v, s), slope = Ops::Fma(silu, Ops::Sub(one, s), s);
+          const auto gate_value = Ops::Mul(Ops::Mul(o, L::LoadN(up + j, n)), slope);
+          L::StoreN(up_in + j, Ops::Mul(o, silu), n);
+          L::StoreN(gate_in + j, gate_value, n);
+        });
+  }
+}
+
+template <typename Ops, typename T>
 void Rotate(const Rotation<T>& rotation) {
   using L = Lanes<Ops, T>;
   const int64_t half = rotation.head_dim / 2;

@@ -13,16 +13,23 @@ float Round(float v) {
   return Widen(Narrow<T>(v));
 }
 
-template <typename T>
-float SumOfSquares(const T* x, int64_t cols) {
+// Of a(j) b(j).
+template <typename A, typename B>
+float SumOfProducts(int64_t cols, const A& a, const B& b) {
   float sums[kErrorSums] = {};
   for (int64_t j = 0; j < cols; ++j) {
-    sums[j % kErrorSums] = std::fma(Widen(x[j]), Widen(x[j]), sums[j % kErrorSums]);
+    sums[j % kErrorSums] = std::fma(a(j), b(j), sums[j % kErrorSums]);
   }
   for (int width = kErrorSums / 2; width > 0; width /= 2) {
     for (int l = 0; l < width; ++l) sums[l] += sums[l + width];
   }
   return sums[0];
+}
+
+// 1 / sqrt(mean(x^2) + eps)
+template <typename X>
+float RmsScale(int64_t cols, const X& x, float eps) {
+  return 1.0f / std::sqrt(SumOfProducts(cols, x, x) / static_cast<float>(cols) + eps);
 }
 
 }  // namespace
@@ -31,8 +38,8 @@ template <typename T>
 void RmsNorm(Matrix<const T> x, const T* weight, float eps, Matrix<T> out) {
   for (int64_t r = 0; r < x.rows; ++r) {
     const T* in = x.data + r * x.stride;
-    const float mean = SumOfSquares(in, x.cols) / static_cast<float>(x.cols);
-    const float scale = 1.0f / std::sqrt(mean + eps);
+    const float scale = RmsScale(
+        x.cols, [&](int64_t j) { return Widen(in[j]); }, eps);
     for (int64_t j = 0; j < x.cols; ++j) {
       const float normal = Round<T>(Widen(in[j]) * scale);
       out.data[r * out.stride + j] = Narrow<T>(normal * Widen(weight[j]));
@@ -48,6 +55,37 @@ void SiluMul(Matrix<T> gate, Matrix<const T> up) {
       const float v = Widen(g);
       const float silu = Round<T>(v / (1.0f + Exp<FloatOps>(-v)));
       g = Narrow<T>(silu * Widen(up.data[r * up.stride + j]));
+    }
+  }
+}
+
+template <typename T>
+void RmsNormBackward(const RmsNormGradient<T>& args) {
+  const int64_t cols = args.x.cols;
+  for (int64_t r = 0; r < args.x.rows; ++r) {
+    const T *x_row = args.x.data + r * args.x.stride, *out = args.out.data + r * args.out.stride;
+    const auto x = [&](int64_t j) { return Widen(x_row[j]); };
+    const auto g = [&](int64_t j) { return Widen(out[j]) * Widen(args.weight[j]); };
+    const float scale = RmsScale(cols, x, args.eps);
+    const float mean = SumOfProducts(cols, g, x) / static_cast<float>(cols);
+    const float along = mean * scale * scale * scale;
+    for (int64_t j = 0; j < cols; ++j) {
+      args.in.data[r * args.in.stride + j] = Narrow<T>(std::fma(-x(j), along, g(j) * scale));
+    }
+  }
+}
+
+template <typename T>
+void SiluMulBackward(const SiluMulGradient<T>& args) {
+  for (int64_t r = 0; r < args.gate.rows; ++r) {
+    for (int64_t j = 0; j < args.gate.cols; ++j) {
+      const float v = Widen(args.gate.data[r * args.gate.stride + j]);
+      const float out = Widen(args.out.data[r * args.out.stride + j]);
+      const float s = 1.0f / (1.0f + Exp<FloatOps>(-v)), silu = v * s;
+      const float slope = std::fma(silu, 1.0f - s, s);
+      args.up_in.data[r * args.up_in.stride + j] = Narrow<T>(out * silu);
+      args.gate_in.data[r * args.gate_in.stride + j] =
+          Narrow<T>(out * Widen(args.up.data[r * args.up.stride + j]) * slope);
     }
   }
 }
@@ -74,6 +112,10 @@ template RmsNormFn<float> RmsNorm<float>;
 template RmsNormFn<uint16_t> RmsNorm<uint16_t>;
 template SiluMulFn<float> SiluMul<float>;
 template SiluMulFn<uint16_t> SiluMul<uint16_t>;
+template RmsNormBackwardFn<float> RmsNormBackward<float>;
+template RmsNormBackwardFn<uint16_t> RmsNormBackward<uint16_t>;
+template SiluMulBackwardFn<float> SiluMulBackward<float>;
+template SiluMulBackwardFn<uint16_t> SiluMulBackward<uint16_t>;
 template RotateFn<float> Rotate<float>;
 template RotateFn<uint16_t> Rotate<uint16_t>;
 

@@ -20,6 +20,10 @@ void RmsNorm(Matrix<const T> x, const T* weight, float eps, Matrix<T> out);
 template <typename T>
 void SiluMul(Matrix<T> gate, Matrix<const T> up);
 template <typename T>
+void RmsNormBackward(const RmsNormGradient<T>& args);
+template <typename T>
+void SiluMulBackward(const SiluMulGradient<T>& args);
+template <typename T>
 void Rotate(const Rotation<T>& rotation);
 template <typename T>
 void DequantizeCodebook(const CodebookView& layer, Matrix<T> out);

@@ -22,9 +22,15 @@ struct Functions;
 template <>
 struct Functions<float> {
   explicit Functions(const HostBackend& b)
-      : rms_norm(b.rms_norm), silu_mul(b.silu_mul), rotate(b.rotate) {}
+      : rms_norm(b.rms_norm),
+        silu_mul(b.silu_mul),
+        rms_norm_backward(b.rms_norm_backward),
+        silu_mul_backward(b.silu_mul_backward),
+        rotate(b.rotate) {}
   RmsNormFn<float>* rms_norm;
   SiluMulFn<float>* silu_mul;
+  RmsNormBackwardFn<float>* rms_norm_backward;
+  SiluMulBackwardFn<float>* silu_mul_backward;
   RotateFn<float>* rotate;
   static float FromFloat(float v) { return v; }
   static double ToDouble(float v) { return v; }
@@ -34,9 +40,15 @@ struct Functions<float> {
 template <>
 struct Functions<uint16_t> {
   explicit Functions(const HostBackend& b)
-      : rms_norm(b.rms_norm_bf16), silu_mul(b.silu_mul_bf16), rotate(b.rotate_bf16) {}
+      : rms_norm(b.rms_norm_bf16),
+        silu_mul(b.silu_mul_bf16),
+        rms_norm_backward(b.rms_norm_backward_bf16),
+        silu_mul_backward(b.silu_mul_backward_bf16),
+        rotate(b.rotate_bf16) {}
   RmsNormFn<uint16_t>* rms_norm;
   SiluMulFn<uint16_t>* silu_mul;
+  RmsNormBackwardFn<uint16_t>* rms_norm_backward;
+  SiluMulBackwardFn<uint16_t>* silu_mul_backward;
   RotateFn<uint16_t>* rotate;
   static uint16_t FromFloat(float v) {
     return static_cast<uint16_t>(std::bit_cast<uint32_t>(v) >> 16);
@@ -81,6 +93,38 @@ std::vector<T> RunSiluMul(const HostBackend& backend, int64_t rows, int64_t cols
 }
 
 template <typename T>
+std::vector<T> RunRmsNormBackward(const HostBackend& backend, int64_t rows, int64_t cols) {
+  const std::vector<T> out = Values<T>(rows * cols, 8, 1.0f), x = Values<T>(rows * cols, 1, 3.0f),
+                       weight = Values<T>(cols, 2, 1.0f);
+  Guarded<T> in(rows, cols);
+  Functions<T>(backend).rms_norm_backward({{out.data(), rows, cols, cols},
+                                           {x.data(), rows, cols, cols},
+                                           weight.data(),
+                                           1e-5f,
+                                           in.matrix()});
+  EXPECT_TRUE(in.Intact());
+  return in.values();
+}
+
+// The gradient of the gate, then that of the other factor.
+template <typename T>
+std::vector<T> RunSiluMulBackward(const HostBackend& backend, int64_t rows, int64_t cols) {
+  const std::vector<T> out = Values<T>(rows * cols, 8, 1.0f),
+                       gate = Values<T>(rows * cols, 3, 9.0f), up = Values<T>(rows * cols, 4, 1.0f);
+  Guarded<T> gate_in(rows, cols), up_in(rows, cols);
+  Functions<T>(backend).silu_mul_backward({{out.data(), rows, cols, cols},
+                                           {gate.data(), rows, cols, cols},
+                                           {up.data(), rows, cols, cols},
+                                           gate_in.matrix(),
+                                           up_in.matrix()});
+  EXPECT_TRUE(gate_in.Intact() && up_in.Intact());
+  std::vector<T> both = gate_in.values();
+  const std::vector<T> of_up = up_in.values();
+  both.insert(both.end(), of_up.begin(), of_up.end());
+  return both;
+}
+
+template <typename T>
 std::vector<T> RunRotate(const HostBackend& backend, int64_t rows, int64_t head_dim) {
   const int64_t cols = 3 * head_dim;
   const std::vector<T> x = Values<T>(rows * cols, 5, 1.0f);
@@ -105,6 +149,12 @@ void ExpectSame(const HostBackend& backend) {
         << cols;
     EXPECT_TRUE(
         SameBits(RunSiluMul<T>(backend, rows, cols), RunSiluMul<T>(Reference(), rows, cols)))
+        << cols;
+    EXPECT_TRUE(SameBits(RunRmsNormBackward<T>(backend, rows, cols),
+                         RunRmsNormBackward<T>(Reference(), rows, cols)))
+        << cols;
+    EXPECT_TRUE(SameBits(RunSiluMulBackward<T>(backend, rows, cols),
+                         RunSiluMulBackward<T>(Reference(), rows, cols)))
         << cols;
     EXPECT_TRUE(SameBits(RunRotate<T>(backend, rows, cols), RunRotate<T>(Reference(), rows, cols)))
         << cols;

@@ -73,7 +73,7 @@ def main():
                 done = quantize(options, job, bits, group3 if bits == 3 else group2, init, clustering)
                 start, end = perplexity(done, True), perplexity(done, False)
                 failed |= clustering == "sign-preserving" and end >= start
-                seconds = sum(p["seconds"] for p in done["phases"] if p["phase"] == "FINETUNE")
+                seconds = sum(p["seconds"] for p in done["phases"] if p["phase"].endswith("FINETUNE"))
                 print(f"| {name} | {bits} | {init} | {clustering} | {start:.2f} | {end:.2f} | "
                       f"{done['training_result']['changed']:.2%} | {seconds:.0f} |", flush=True)
     sys.exit(failed)

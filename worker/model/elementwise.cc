@@ -65,6 +65,27 @@ void SiluMulWith(kernels::SiluMulFn<T>* kernel, const at::Tensor& gate, const at
   });
 }
 
+template <typename T>
+void RmsNormBackwardWith(kernels::RmsNormBackwardFn<T>* kernel, const at::Tensor& out,
+                         const at::Tensor& x, const at::Tensor& weight, double eps,
+                         const at::Tensor& in) {
+  ForRowsOf(x, [&](int64_t begin, int64_t end) {
+    kernel({Rows<const T>(out, begin, end), Rows<const T>(x, begin, end), Data<const T>(weight),
+            static_cast<float>(eps), Rows<T>(in, begin, end)});
+  });
+}
+
+template <typename T>
+void SiluMulBackwardWith(kernels::SiluMulBackwardFn<T>* kernel, const at::Tensor& out,
+                         const at::Tensor& gate, const at::Tensor& up,
+                         const std::pair<at::Tensor, at::Tensor>& in) {
+  ForRowsOf(gate, [&](int64_t begin, int64_t end) {
+    kernel({Rows<const T>(out, begin, end), Rows<const T>(gate, begin, end),
+            Rows<const T>(up, begin, end), Rows<T>(in.first, begin, end),
+            Rows<T>(in.second, begin, end)});
+  });
+}
+
 // x, out: [batch, heads, seq, group, head_dim], the last two dimensions contiguous. Heads of all
 // samples and their positions are split; positions of one head go together.
 template <typename T>
@@ -130,9 +151,19 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return x32.mul(RmsScale(x32, eps)).to(x.scalar_type()).mul_(weight);
 }
 
-// With r the scale of a row and g = out * weight: r g - x r^3 mean(g x).
 at::Tensor RmsNormBackward(const at::Tensor& out, const at::Tensor& x, const at::Tensor& weight,
                            double eps) {
+  if (HasKernel(x)) {
+    const at::Tensor g = out.contiguous(), in = x.contiguous(), w = weight.contiguous();
+    const at::Tensor result = at::empty_like(in);
+    if (x.scalar_type() == at::kFloat) {
+      RmsNormBackwardWith(kernels::Cpu().rms_norm_backward, g, in, w, eps, result);
+    } else {
+      RmsNormBackwardWith(kernels::Cpu().rms_norm_backward_bf16, g, in, w, eps, result);
+    }
+    return result;
+  }
+  // kernels/api/elementwise.h has the formula.
   const at::Tensor x32 = x.to(at::kFloat), scale = RmsScale(x32, eps);
   const at::Tensor g = out.to(at::kFloat).mul(weight);
   const at::Tensor along = g.mul(x32).mean(at::IntArrayRef{-1}, true).mul_(scale.pow(3));
@@ -153,6 +184,16 @@ at::Tensor SiluMul(at::Tensor gate, const at::Tensor& up) {
 
 std::pair<at::Tensor, at::Tensor> SiluMulBackward(const at::Tensor& out, const at::Tensor& gate,
                                                   const at::Tensor& up) {
+  if (HasKernel(gate)) {
+    const at::Tensor o = out.contiguous(), g = gate.contiguous(), u = up.contiguous();
+    std::pair<at::Tensor, at::Tensor> in = {at::empty_like(g), at::empty_like(u)};
+    if (gate.scalar_type() == at::kFloat) {
+      SiluMulBackwardWith(kernels::Cpu().silu_mul_backward, o, g, u, in);
+    } else {
+      SiluMulBackwardWith(kernels::Cpu().silu_mul_backward_bf16, o, g, u, in);
+    }
+    return in;
+  }
   return {at::silu_backward(out.mul(up), gate), at::silu(gate).mul_(out)};
 }
 
