@@ -132,8 +132,8 @@ struct Bound {
   double flop = 0;
 };
 
-// Forward, forward again and two products back of every linear; logits of student and teacher, and
-// back from the former.
+// Forward and two products back of every linear (graphs are kept); logits of student and teacher,
+// and back from the former.
 Bound MeasureBound(const ModelConfig& config, const ModelLayout& layout, int64_t tokens,
                    at::ScalarType dtype) {
   std::map<std::pair<int64_t, int64_t>, double> by_shape;
@@ -142,13 +142,13 @@ Bound MeasureBound(const ModelConfig& config, const ModelLayout& layout, int64_t
     double& seconds = by_shape[{linear.in, linear.out}];
     if (seconds == 0) {
       const Products products(tokens, linear.in, linear.out, dtype);
-      seconds = 2 * products.Forward() + products.ToInput() + products.ToWeight();
+      seconds = products.Forward() + products.ToInput() + products.ToWeight();
     }
     bound.seconds += static_cast<double>(config.num_layers) * seconds;
   }
   const Products head(tokens, config.hidden_size, config.vocab_size, dtype);
   bound.seconds += 2 * head.Forward() + head.ToInput();
-  bound.flop = 4 * ForwardFlop(layout, tokens, config.num_layers) + 3 * HeadFlop(config, tokens);
+  bound.flop = 3 * ForwardFlop(layout, tokens, config.num_layers) + 3 * HeadFlop(config, tokens);
   return bound;
 }
 

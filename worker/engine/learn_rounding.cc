@@ -105,10 +105,12 @@ absl::Status ReportEnd(const RankContext& ctx, const RoundedLayers& layers,
   return absl::OkStatus();
 }
 
-// Forward, forward again and backward of the layers; the head's logits, the teacher's and back.
+// Forward and backward of the layers, and forward again without their graphs; the head's logits,
+// the teacher's and back.
 double TrainFlop(const RankContext& ctx, int64_t tokens) {
   const double head = ctx.last() ? 3 * HeadFlop(ctx.config, tokens) : 0;
-  return 4 * ForwardFlop(ctx.layout, tokens, ctx.layers()) + head;
+  const double passes = ctx.task->plan.keep_graphs ? 3 : 4;
+  return passes * ForwardFlop(ctx.layout, tokens, ctx.layers()) + head;
 }
 
 absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,

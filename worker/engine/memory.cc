@@ -9,9 +9,10 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #endif
 
-// Read by jemalloc when the process starts. Big blocks are kept for a while like small ones.
+// Read by jemalloc when the process starts. Big blocks are kept like small ones, until
+// GiveBackFreedMemory().
 extern "C" {
-const char* malloc_conf = "oversize_threshold:0";
+const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1";
 }
 
 namespace rondo {
