@@ -20,7 +20,8 @@ constexpr int64_t kCodebookBytes = kTrainedBytes + 4 * kFloatBytes;
 constexpr int64_t kCodeBytes = 2;
 constexpr int64_t kChunkTokens = 256;  // whose logits are formed at once (worker/train/head_loss.h)
 constexpr int64_t kCacheBytes = 2;     // of a number of the teacher's states
-constexpr int64_t kScoredPositions = 64;  // at once, a head (worker/model/attention.cc)
+constexpr int64_t kHeldBytes = int64_t{1} << 30;  // at most (worker/engine/evaluate.cc)
+constexpr int64_t kScoredPositions = 64;          // at once, a head (worker/model/attention.cc)
 
 int64_t LayerElements(const ModelLayout& layout) {
   return layout.LinearWeightsPerLayer() + OtherElementsPerLayer(layout);
@@ -77,35 +78,68 @@ bool KeepsLayers(const JobSpec& spec) {
   return !spec.evaluation.sets.empty() || IsLearned(spec.method);
 }
 
+// Elements of what a stage loads: all at once, or its ends (embedding, head) and then layer by
+// layer.
+struct StageElements {
+  int64_t ends = 0;
+  int64_t layer = 0;
+  int64_t layers = 0;
+
+  int64_t all() const { return ends + layers * layer; }
+};
+
+StageElements ElementsOf(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
+                         int stage) {
+  StageElements elements;
+  elements.layer = LayerElements(facts.layout);
+  elements.layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
+  if (stage == 0) elements.ends += Elements(facts.layout.embedding);
+  // The teacher's logits are formed from the head as those of an evaluation.
+  if (IsLast(plan, stage) && KeepsLayers(spec)) elements.ends += HeadElements(facts, stage);
+  return elements;
+}
+
 // Calibration, statistics and quantization, in the plan's dtype; without calibration, one layer at
 // a time in float32.
-int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
-                        int64_t elements) {
-  const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
+int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
+                        const StageElements& elements) {
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total = KeepsLayers(spec) ? layers * QuantizedBytes(facts.layout, spec.grid) : 0;
+  int64_t total = KeepsLayers(spec) ? elements.layers * QuantizedBytes(facts.layout, spec.grid) : 0;
   if (!NeedsCalibration(spec.method)) {
     return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
   }
-  total += elements * bytes +
-           ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
+  total += ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
   if (GptqOf(spec.method) != nullptr) {
-    total += (plan.sequential ? 1 : layers) * HessianBytes(facts.layout) + SolveBytes(facts.layout);
+    total += (plan.sequential ? 1 : elements.layers) * HessianBytes(facts.layout) +
+             SolveBytes(facts.layout);
   }
+  if (!plan.sequential) return total + elements.all() * bytes;
   const int64_t tokens = spec.calibration.samples * spec.calibration.seq_len;
-  if (plan.sequential) total += tokens * facts.config.hidden_size * bytes;
-  return total;
+  return total + std::max(elements.ends, elements.layer) * bytes +
+         tokens * facts.config.hidden_size * bytes;
 }
 
-// Perplexity, always in float32, after the statistics are gone.
+// Hidden states of all windows of the longest set, in float32.
+int64_t HeldStates(const JobSpec& spec, const ModelFacts& facts) {
+  int64_t windows = 0;
+  for (const int64_t of_set : facts.evaluation_windows) windows = std::max(windows, of_set);
+  return std::min(kHeldBytes,
+                  windows * spec.evaluation.seq_len * facts.config.hidden_size * kFloatBytes);
+}
+
+// Perplexity, always in float32, after the statistics are gone; layer by layer on one stage.
 int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
-                        int64_t elements) {
+                        const StageElements& elements) {
   if (spec.evaluation.sets.empty()) return 0;
-  const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
-  int64_t total = elements * kFloatBytes + ActivationBytes(facts.config, spec.compute.micro_batch,
-                                                           spec.evaluation.seq_len, kFloatBytes);
+  int64_t total =
+      ActivationBytes(facts.config, spec.compute.micro_batch, spec.evaluation.seq_len, kFloatBytes);
+  if (plan.stages.size() == 1) {
+    total += (elements.ends + elements.layer) * kFloatBytes + HeldStates(spec, facts);
+  } else {
+    total += elements.all() * kFloatBytes;
+  }
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    total += layers * QuantizedBytes(facts.layout, spec.grid);
+    total += elements.layers * QuantizedBytes(facts.layout, spec.grid);
   }
   if (IsLast(plan, stage)) {
     total +=
@@ -229,29 +263,22 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   return memory;
 }
 
-// The layers' weights may still be there when training starts, in the teacher.
+// The teacher as it fills its cache, beside what will be trained.
 int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const ModelFacts& facts,
-                     const Plan& plan, int64_t elements) {
+                     const Plan& plan, const StageElements& elements) {
   const int64_t bytes = BytesOf(plan.dtype);
-  return training.start + training.base + training.variables + training.teacher + elements * bytes +
+  return training.start + training.base + training.variables + training.teacher +
+         elements.all() * bytes +
          ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
 }
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
-  const bool last = IsLast(plan, stage);
-  const int64_t layers = plan.stages[stage].end_layer - plan.stages[stage].first_layer;
-  const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
-  int64_t elements = layers * LayerElements(facts.layout);
-  if (stage == 0) elements += Elements(facts.layout.embedding);
-  // The teacher's logits are formed from the head as those of an evaluation.
-  if (last && (learned != nullptr || !spec.evaluation.sets.empty())) {
-    elements += HeadElements(facts, stage);
-  }
+  const StageElements elements = ElementsOf(spec, facts, plan, stage);
   int64_t peak = EvaluationBytes(spec, facts, plan, stage, elements);
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    peak = std::max(peak, InitialiseBytes(spec, facts, plan, stage, elements));
+    peak = std::max(peak, InitialiseBytes(spec, facts, plan, elements));
   }
-  if (learned != nullptr) {
+  if (const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method)) {
     const TrainingMemory training = TrainingMemoryOf(*learned, spec, facts, plan, stage);
     peak = std::max({peak, training.Total(), TeacherBytes(training, spec, facts, plan, elements)});
   }
