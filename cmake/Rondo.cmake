@@ -37,6 +37,9 @@ function(rondo_library name)
   target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${ARG_HEADERS})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
   rondo_configure(${name} "${ARG_TORCH}")
+  if(ARG_TORCH AND CMAKE_VERIFY_INTERFACE_HEADER_SETS)
+    target_link_libraries(${name} INTERFACE rondo_torch)  # Elsewhere only by who says TORCH.
+  endif()
 endfunction()
 
 function(rondo_binary name)

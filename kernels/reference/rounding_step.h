@@ -17,8 +17,9 @@ RONDO_KERNEL_INLINE typename Ops::F LogOfShare(typename Ops::F x) {
   const F m = Ops::Scale(x, Ops::Mul(minus, n));
   const F s = Ops::Div(Ops::Add(m, minus), Ops::Add(m, one));
   const F square = Ops::Mul(s, s);
+  constexpr float kTerms[] = {1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f};
   F series = Ops::Set1(1.0f / 9);
-  for (float term : {1.0f / 7, 1.0f / 5, 1.0f / 3, 1.0f}) {
+  for (float term : kTerms) {
     series = Ops::Fma(series, square, Ops::Set1(term));
   }
   return Ops::Fma(n, Ops::Set1(0x1.62e43p-1f), Ops::Mul(Ops::Add(s, s), series));

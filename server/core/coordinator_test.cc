@@ -493,8 +493,10 @@ TEST_F(CoordinatorTest, ArtifactsAreWhatWasPublished) {
   Report(*a, job, 1, 0, Published(*a));
   Finish(*a, job, 1, 0);
   const ExportFormat format = ExportFormat::kCompressedTensors;
-  EXPECT_EQ(coordinator_->Artifact(job, format, "model.safetensors")->path,
-            dir_ + "/artifacts/" + job.value() + "/compressed-tensors/model.safetensors");
+  const auto artifact = coordinator_->Artifact(job, format, "model.safetensors");
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  EXPECT_EQ(artifact->root, dir_ + "/artifacts");
+  EXPECT_EQ(artifact->path, job.value() + "/compressed-tensors/model.safetensors");
   EXPECT_EQ(coordinator_->Artifact(job, format, "other").status().code(),
             absl::StatusCode::kNotFound);
   for (const std::string name : {"..", "../../rondo.db", "/etc/passwd", "a/b", ""}) {
