@@ -10,9 +10,10 @@
 #endif
 
 // Read by jemalloc when the process starts. Big blocks are kept like small ones, until
-// GiveBackFreedMemory().
+// GiveBackFreedMemory(); and any free range may be cut for any block, because otherwise the graphs
+// of a training step, freed into one range, would serve nothing of the next step.
 extern "C" {
-const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1";
+const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1,lg_extent_max_active_fit:40";
 }
 
 namespace rondo {
