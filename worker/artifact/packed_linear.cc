@@ -15,7 +15,7 @@ at::Tensor PackRows(const at::Tensor& codes, int bits) {
   const int64_t rows = host.size(0);
   const int64_t cols = host.size(1);
   const int64_t words = kernels::PackedWords(cols, bits);
-  const at::Tensor packed = at::empty({rows, words}, at::kInt);
+  at::Tensor packed = at::empty({rows, words}, at::kInt);
   kernels::Cpu().pack_rows(
       {host.const_data_ptr<uint8_t>(), rows, cols, cols}, bits,
       {reinterpret_cast<uint32_t*>(packed.mutable_data_ptr<int32_t>()), rows, words, words});

@@ -17,7 +17,7 @@ using BackendPtr = c10::intrusive_ptr<c10d::Backend>;
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 
 // Both may throw c10::Error; the caller catches.
-absl::StatusOr<BackendPtr> MakeGlooBackend(StorePtr store, const GroupOptions& options);
-absl::StatusOr<BackendPtr> MakeNcclBackend(StorePtr store, const GroupOptions& options);
+absl::StatusOr<BackendPtr> MakeGlooBackend(const StorePtr& store, const GroupOptions& options);
+absl::StatusOr<BackendPtr> MakeNcclBackend(const StorePtr& store, const GroupOptions& options);
 
 }  // namespace rondo

@@ -108,8 +108,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> JoinGroup(std::unique_ptr<Rendezvo
   return CatchTorch(what, [&]() -> Result {
     auto scoped = c10::make_intrusive<c10d::PrefixStore>(options.generation, store);
     ASSIGN_OR_RETURN(BackendPtr backend, options.device.is_cuda()
-                                             ? MakeNcclBackend(std::move(scoped), options)
-                                             : MakeGlooBackend(std::move(scoped), options));
+                                             ? MakeNcclBackend(scoped, options)
+                                             : MakeGlooBackend(scoped, options));
     return std::make_unique<C10dCommunicator>(std::move(rendezvous), std::move(backend), options);
   });
 }

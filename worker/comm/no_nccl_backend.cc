@@ -2,7 +2,7 @@
 
 namespace rondo {
 
-absl::StatusOr<BackendPtr> MakeNcclBackend(StorePtr, const GroupOptions&) {
+absl::StatusOr<BackendPtr> MakeNcclBackend(const StorePtr&, const GroupOptions&) {
   return absl::UnimplementedError(
       "this build has no NCCL; build with nvcc present (make deps CUDA=1 && make build)");
 }

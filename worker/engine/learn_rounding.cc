@@ -101,7 +101,7 @@ absl::Status ReportEnd(const RankContext& ctx, const RoundedLayers& layers,
   event.soft_divergence = soft / tokens;
   event.hard_divergence = hard / tokens;
   event.peak_bytes = PeakMemory(ctx.device);
-  ctx.reporter->Event(std::move(event));
+  ctx.reporter->Event(event);
   return absl::OkStatus();
 }
 

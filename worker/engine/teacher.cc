@@ -109,11 +109,12 @@ absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& mod
     ASSIGN_OR_RETURN(file, CacheFileOf(of, model_dir, tokens, ends->head().size(1)));
     if (file.shape.top_k == 0) teacher.head = ends->head().to(ProductType(of));
     auto cache = OpenTeacherCache(file.dir, file.key, file.shape);
-    if (cache.ok()) teacher.cache = *std::move(cache);
-    if (absl::IsDataLoss(cache.status())) {
+    const absl::Status& opened = cache.status();
+    if (absl::IsDataLoss(opened)) {
       of.reporter->Warn(
-          absl::StrCat("the teacher is computed again: ", std::string(cache.status().message())));
+          absl::StrCat("the teacher is computed again: ", std::string(opened.message())));
     }
+    if (opened.ok()) teacher.cache = *std::move(cache);
   }
   ASSIGN_OR_RETURN(const bool cached, AllAgree(of, !of.last() || teacher.cache != nullptr));
   if (cached) return teacher;

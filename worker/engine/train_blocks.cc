@@ -78,7 +78,7 @@ class BlockTrainer {
     std::vector<RoundedLayer> own;
     own.push_back(std::move(*rounded));
     const bool skipped = own.front().variables.empty();
-    const absl::Status trained = skipped ? absl::OkStatus() : Steps(layer, targets, &own);
+    absl::Status trained = skipped ? absl::OkStatus() : Steps(layer, targets, &own);
     *rounded = std::move(own.front());
     inputs_ = std::move(targets);
     return trained;

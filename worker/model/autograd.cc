@@ -35,8 +35,8 @@ struct SiluMulNode : Function<SiluMulNode> {
   }
   static Gradients backward(AutogradContext* ctx, const Gradients& out) {
     const Gradients saved = ctx->get_saved_variables();
-    auto [gate, up] = SiluMulBackward(out[0], saved[0], saved[1]);
-    return {std::move(gate), std::move(up)};
+    const auto in = SiluMulBackward(out[0], saved[0], saved[1]);
+    return {in.first, in.second};
   }
 };
 
