@@ -139,7 +139,7 @@ at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   if (Records(x)) return RecordedRmsNorm(x, weight, eps);
   if (HasKernel(x)) {
     const at::Tensor in = x.contiguous(), w = weight.contiguous();
-    const at::Tensor out = at::empty_like(in);
+    at::Tensor out = at::empty_like(in);
     if (x.scalar_type() == at::kFloat) {
       RmsNormWith(kernels::Cpu().rms_norm, in, w, eps, out);
     } else {
@@ -155,7 +155,7 @@ at::Tensor RmsNormBackward(const at::Tensor& out, const at::Tensor& x, const at:
                            double eps) {
   if (HasKernel(x)) {
     const at::Tensor g = out.contiguous(), in = x.contiguous(), w = weight.contiguous();
-    const at::Tensor result = at::empty_like(in);
+    at::Tensor result = at::empty_like(in);
     if (x.scalar_type() == at::kFloat) {
       RmsNormBackwardWith(kernels::Cpu().rms_norm_backward, g, in, w, eps, result);
     } else {
