@@ -41,6 +41,7 @@ v1::AgentHello ToHello(const WorkerInfo& worker) {
   proto.set_memory_bytes(worker.memory_bytes);
   proto.set_cpus(worker.cpus);
   proto.set_bf16(worker.bf16);
+  proto.set_rank_bytes(worker.rank_bytes);
   return proto;
 }
 
@@ -56,8 +57,10 @@ absl::StatusOr<WorkerInfo> FromProto(const v1::AgentHello& proto) {
     return absl::InvalidArgumentError(absl::StrCat("a field of hello is ", field->size(),
                                                    " bytes long; it must be at most ", kLongest));
   }
-  return WorkerInfo{WorkerId(proto.worker_id()), proto.host(), proto.version(), proto.device(),
+  WorkerInfo worker{WorkerId(proto.worker_id()), proto.host(), proto.version(), proto.device(),
                     proto.memory_bytes(),        proto.cpus(), proto.bf16()};
+  worker.rank_bytes = proto.rank_bytes();
+  return worker;
 }
 
 v1::RankId ToRankId(const JobId& job, int64_t generation, int rank) {

@@ -156,9 +156,17 @@ DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& w
   return fast ? DType::kBFloat16 : DType::kFloat32;
 }
 
-void SetMemory(const JobSpec& spec, const ModelFacts& facts, Plan* plan) {
+// Without workers, of the larger kind.
+int64_t RankBytes(const std::vector<WorkerInfo>& workers) {
+  int64_t bytes = workers.empty() ? kRankBytesWithCuda : 0;
+  for (const WorkerInfo& worker : workers) bytes = std::max(bytes, worker.rank_bytes);
+  return bytes;
+}
+
+void SetMemory(const JobSpec& spec, const ModelFacts& facts, int64_t rank_bytes, Plan* plan) {
   for (size_t stage = 0; stage < plan->stages.size(); ++stage) {
-    plan->stages[stage].memory_bytes = StageMemory(spec, facts, *plan, static_cast<int>(stage));
+    plan->stages[stage].memory_bytes =
+        rank_bytes + StageMemory(spec, facts, *plan, static_cast<int>(stage));
   }
 }
 
@@ -178,10 +186,10 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
     plan.stages = SplitLayers(facts.config.num_layers, shape.stages);
     plan.replicas = shape.replicas;
     plan.keep_graphs = std::holds_alternative<LearnedRoundingSettings>(spec.method);
-    SetMemory(spec, facts, &plan);
+    SetMemory(spec, facts, RankBytes(workers), &plan);
     if (Fits(plan, workers)) break;
     plan.keep_graphs = false;
-    SetMemory(spec, facts, &plan);
+    SetMemory(spec, facts, RankBytes(workers), &plan);
     if (Fits(plan, workers)) break;
   }
   plan.wire_bytes = WireBytes(spec, facts, plan);

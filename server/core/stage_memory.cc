@@ -9,8 +9,6 @@ namespace {
 
 constexpr int64_t kFloatBytes = 4;
 constexpr int64_t kDoubleBytes = 8;
-// What every rank holds before it has read a weight: libtorch and its threads.
-constexpr int64_t kProcessBytes = int64_t{170} << 20;
 // Of a trained number: value, gradient, and the two moments of Adam.
 constexpr int64_t kTrainedBytes = 4 * kFloatBytes;
 // What variables hold besides: the gradient's sum; a codebook also h, what its forward pass takes,
@@ -282,7 +280,7 @@ int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& pl
     const TrainingMemory training = TrainingMemoryOf(*learned, spec, facts, plan, stage);
     peak = std::max({peak, training.Total(), TeacherBytes(training, spec, facts, plan, elements)});
   }
-  return kProcessBytes + peak;
+  return peak;
 }
 
 }  // namespace rondo

@@ -34,7 +34,8 @@ struct TrainingMemory {
 TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const JobSpec& spec,
                                 const ModelFacts& facts, const Plan& plan, int stage);
 
-// Of all phases. Reads the stages' layers and the dtypes of `plan`.
+// Of all phases, beside what every rank takes (WorkerInfo::rank_bytes). Reads the stages' layers
+// and the dtypes of `plan`.
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage);
 
 }  // namespace rondo

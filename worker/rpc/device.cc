@@ -17,6 +17,12 @@ namespace rondo {
 namespace {
 
 #ifdef RONDO_WITH_CUDA
+constexpr int64_t kRankBytesHere = kRankBytesWithCuda;
+#else
+constexpr int64_t kRankBytesHere = kRankBytes;
+#endif
+
+#ifdef RONDO_WITH_CUDA
 constexpr bool kBuiltWithCuda = true;
 #else
 constexpr bool kBuiltWithCuda = false;
@@ -78,6 +84,7 @@ absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* wor
   }
   worker->device = "cpu";
   worker->memory_bytes = HostMemoryBytes();
+  worker->rank_bytes = kRankBytesHere;
   worker->bf16 = CpuHasFastBf16();
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@ TEST(Device, DescribesTheCpu) {
   EXPECT_EQ(worker.device, "cpu");
   EXPECT_GT(worker.memory_bytes, int64_t{1} << 26);
   EXPECT_GE(worker.cpus, 1);
+  EXPECT_GT(worker.rank_bytes, 0);
 }
 
 TEST(Device, RefusesWhatItDoesNotKnow) {
