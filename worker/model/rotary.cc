@@ -12,7 +12,7 @@ namespace rondo {
 at::Tensor RotaryFrequencies(int64_t head_dim, double theta,
                              const std::optional<Llama3RopeScaling>& scaling) {
   const at::Tensor exponents = at::arange(0, head_dim, 2, at::kFloat) / head_dim;
-  const at::Tensor f = at::pow(at::Scalar(theta), exponents).reciprocal();
+  at::Tensor f = at::pow(at::Scalar(theta), exponents).reciprocal();
   if (!scaling) return f;
   // modeling_rope_utils.py, _compute_llama3_parameters.
   const auto length = static_cast<double>(scaling->original_max_position_embeddings);
