@@ -64,11 +64,11 @@ int64_t QuantizedBytes(const ModelLayout& layout, const GridSpec& grid) {
   return layout.LinearWeightsPerLayer() + groups * 2 * kFloatBytes;
 }
 
-// Of the widest linear layer, in double precision: the Hessian, its factor and a copy.
+// Of the widest linear layer, in double precision: the Hessian, its factor and two copies.
 int64_t SolveBytes(const ModelLayout& layout) {
   int64_t in = 0;
   for (const LinearLayout& linear : layout.linears) in = std::max(in, linear.in);
-  return 3 * in * in * kDoubleBytes;
+  return 4 * in * in * kDoubleBytes;
 }
 
 // Layers go to disk as they are finished; they are kept to be evaluated or trained.
