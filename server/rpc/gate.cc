@@ -19,7 +19,7 @@ absl::Status Unauthenticated(const std::string& reason, const std::string& messa
   return WithReason(absl::UnauthenticatedError(message), reason);
 }
 
-std::string ToString(grpc::string_ref text) { return {text.data(), text.size()}; }
+std::string ToString(const grpc::string_ref& text) { return {text.data(), text.size()}; }
 
 // What "authorization" says; absent: there is no such header.
 absl::StatusOr<std::optional<std::string>> BearerToken(const grpc::ServerContext& context) {
