@@ -14,7 +14,7 @@ std::string WorkerStateName(WorkerState state);  // "IDLE"
 // What a rank on a CPU holds before it has read a weight: libtorch and its threads, without CUDA's
 // libraries and with them. Measured (docs/results.md, "Memory").
 inline constexpr int64_t kRankBytes = int64_t{200} << 20;
-inline constexpr int64_t kRankBytesWithCuda = int64_t{440} << 20;
+inline constexpr int64_t kRankBytesWithCuda = int64_t{480} << 20;
 
 // One agent offers one slot: a GPU, or its CPU threads.
 struct WorkerInfo {
