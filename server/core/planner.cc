@@ -182,14 +182,15 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
     plan.micro_batches =
         (spec.calibration.samples + spec.compute.micro_batch - 1) / spec.compute.micro_batch;
   }
+  const int64_t rank_bytes = RankBytes(workers);
   for (const GangShape& shape : shapes) {
     plan.stages = SplitLayers(facts.config.num_layers, shape.stages);
     plan.replicas = shape.replicas;
     plan.keep_graphs = std::holds_alternative<LearnedRoundingSettings>(spec.method);
-    SetMemory(spec, facts, RankBytes(workers), &plan);
+    SetMemory(spec, facts, rank_bytes, &plan);
     if (Fits(plan, workers)) break;
     plan.keep_graphs = false;
-    SetMemory(spec, facts, RankBytes(workers), &plan);
+    SetMemory(spec, facts, rank_bytes, &plan);
     if (Fits(plan, workers)) break;
   }
   plan.wire_bytes = WireBytes(spec, facts, plan);

@@ -1,29 +1,20 @@
 #include "server/core/torch_model.h"
 
+#include "server/core/stage_memory.h"
+
 namespace rondo {
 namespace {
 
 constexpr int64_t kHalfBytes = 2;
 constexpr int64_t kFloatBytes = 4;
 
-int64_t Elements(const std::vector<TensorLayout>& tensors) {
-  int64_t total = 0;
-  for (const TensorLayout& tensor : tensors) {
-    int64_t elements = 1;
-    for (const int64_t size : tensor.shape) elements *= size;
-    total += elements;
-  }
-  return total;
-}
-
 }  // namespace
 
 absl::Status EstimateTorchModel(const CheckpointFiles& files, ModelFacts* facts) {
   const ModelLayout& layout = facts->layout;
-  int64_t per_layer = Elements(layout.layer_others);
-  for (const LinearLayout& linear : layout.linears) per_layer += linear.bias ? linear.out : 0;
   const int64_t layers = facts->config.num_layers;
-  const int64_t others = Elements(layout.embedding) + Elements(layout.head) + layers * per_layer;
+  const int64_t others =
+      Elements(layout.embedding) + Elements(layout.head) + layers * OtherElementsPerLayer(layout);
   const int64_t weights = others + layers * layout.LinearWeightsPerLayer();
   ASSIGN_OR_RETURN(facts->checkpoint_bytes, files.bytes());
   if (facts->checkpoint_bytes < kHalfBytes * weights) {

@@ -18,6 +18,7 @@
 #include "common/format/checkpoint.h"
 #include "tests/bench/measure.h"
 #include "worker/engine/flop.h"
+#include "worker/engine/memory.h"
 #include "worker/engine/rank.h"
 
 namespace rondo {
@@ -127,7 +128,7 @@ int Bench(Arguments arguments) {
     Report(task, times, bound);
   }
   std::printf("peak memory of the process: %.0f MiB\n",
-              static_cast<double>(PeakBytes()) / (1 << 20));
+              static_cast<double>(PeakMemory(at::kCPU)) / (1 << 20));
   return 0;
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
 
 namespace rondo {
 
@@ -34,13 +33,6 @@ double BestOf(int repeats, const F& f) {
     if (i > 0) best = std::min(best, Now() - start);
   }
   return best;
-}
-
-// The largest resident size of this process so far.
-inline int64_t PeakBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace rondo

@@ -23,6 +23,7 @@
 #include "worker/engine/flop.h"
 #include "worker/engine/initialise.h"
 #include "worker/engine/learn_rounding.h"
+#include "worker/engine/memory.h"
 
 namespace rondo {
 namespace {
@@ -101,7 +102,7 @@ absl::StatusOr<Training> Train(const RankTask& task, const Checkpoint& checkpoin
   const at::Tensor ids = at::randint(0, config.vocab_size, {kWindows, tokens}, generator,
                                      at::TensorOptions().dtype(at::kLong));
   RETURN_IF_ERROR(TrainRounding(ctx, ids, start).status());
-  training.peak_bytes = PeakBytes();
+  training.peak_bytes = PeakMemory(at::kCPU);
   return training;
 }
 
