@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(const st
   options.store = impl->store.get();
   options.clock = &impl->clock;
   options.artifact_root = impl->artifact_root;
+  options.fixed_fleet = true;
   ASSIGN_OR_RETURN(impl->coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(impl->server, Server::Start({.listen_address = "127.0.0.1:0",
                                                 .coordinator = impl->coordinator.get()}));

@@ -44,7 +44,7 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& 
 Coordinator::Coordinator(const Options& options, JobTable jobs)
     : options_(options),
       jobs_(std::move(jobs)),
-      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root),
+      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root, options.fixed_fleet),
       last_tick_(options.clock->Now()) {}
 
 void Coordinator::Schedule() {
@@ -102,11 +102,9 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
 absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
   ASSIGN_OR_RETURN(const ModelFacts facts, CheckSpec(spec));
   MutexLock lock(&mu_);
-  std::vector<WorkerInfo> workers = workers_.List();
-  std::erase_if(workers, [](const auto& w) { return w.state == WorkerState::kLost; });
+  const std::vector<WorkerInfo> workers = ChooseGang(spec, facts, workers_.Attached()).workers;
   const int ranks = RanksFor(spec, facts.config, static_cast<int>(workers.size()));
   ASSIGN_OR_RETURN(const auto shapes, ShapesOf(spec, facts.config, ranks));
-  if (static_cast<int>(workers.size()) > ranks) workers.resize(ranks);
   return MakePlan(spec, facts, shapes, workers);
 }
 

@@ -60,6 +60,8 @@ class Coordinator {
     const Clock* clock = nullptr;  // likewise
     std::string artifact_root;     // a folder that coordinator and workers share
     absl::Duration worker_silence = absl::Seconds(30);  // after which a worker is lost
+    // No other workers will ever attach than those that a job asks for.
+    bool fixed_fleet = false;
   };
   // Takes up every job of the store that has not ended.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);

@@ -22,6 +22,7 @@ struct JobRecord {
   std::optional<ModelFacts> facts;               // absent: not read since the coordinator started
   std::optional<Gang> gang;                      // the ranks that have not all ended
   absl::Time not_before = absl::InfinitePast();  // of the next generation
+  bool said_no_room = false;                     // no attached worker has the memory
   CondVar changed;                               // the job has new events, or WakeAll()
 };
 
