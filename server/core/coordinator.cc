@@ -251,6 +251,7 @@ absl::Status Coordinator::OnRankReport(const AgentSession& session, const JobId&
     ++stale_reports_;
     return absl::OkStatus();
   }
+  record->gang->heard = options_.clock->Now();
   RETURN_IF_ERROR(ApplyReport(record, rank, report));
   Schedule();
   return absl::OkStatus();
@@ -279,12 +280,16 @@ absl::Status Coordinator::ApplyReport(JobRecord* record, int rank, const RankRep
 void Coordinator::Tick() {
   MutexLock lock(&mu_);
   const absl::Time now = options_.clock->Now();
-  if (now - last_tick_ > options_.worker_silence / 2) workers_.HeardFromAll(now);
+  if (now - last_tick_ > options_.worker_silence / 2) {
+    workers_.HeardFromAll(now);
+    scheduler_.HeardFromAll();
+  }
   last_tick_ = now;
   for (const WorkerId& id : workers_.SilentSince(now - options_.worker_silence)) {
     scheduler_.OnWorkerLost(
         id, absl::StrCat("no heartbeat for ", absl::ToInt64Seconds(options_.worker_silence), " s"));
   }
+  scheduler_.EndSilentGangs(options_.stall);
   workers_.ForgetLostBefore(now - kLostWorkersShown);
   Schedule();
 }

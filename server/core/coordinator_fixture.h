@@ -112,6 +112,14 @@ class CoordinatorTest : public testing::Test {
     return Event(ArtifactsPublished{
         {{ExportFormat::kCompressedTensors, "model.safetensors", 3, std::string(64, 'a')}}});
   }
+  // Time passes, and these agents beat.
+  void Beat(const std::vector<const Agent*>& agents, absl::Duration time) {
+    for (const absl::Time end = clock_.now + time; clock_.now < end;) {
+      clock_.now += absl::Seconds(10);
+      for (const Agent* agent : agents) EXPECT_TRUE(coordinator_->OnHeartbeat(agent->session).ok());
+      coordinator_->Tick();
+    }
+  }
   // Time passes, second by second.
   void Pass(absl::Duration time) {
     for (const absl::Time end = clock_.now + time; clock_.now < end;) {

@@ -277,6 +277,30 @@ TEST_F(CoordinatorTest, WhoSleepsItselfTakesNobodyForLost) {
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kLost));
 }
 
+TEST_F(CoordinatorTest, AGangThatReportsNothingHasAStuckRank) {
+  const auto a = Attach("a");
+  const auto b = Attach("b");
+  const JobId job = Submit(2);
+  Beat({a.get(), b.get()}, absl::Minutes(29));
+  Report(*b, job, 1, 1, Event(Progress{Phase::kTeacher, 1, 2, 4, "layers"}));  // a waits for it
+  Beat({a.get(), b.get()}, absl::Minutes(30));
+  EXPECT_THAT(a->link.told, IsEmpty());
+  Beat({a.get(), b.get()}, absl::Seconds(10));
+  EXPECT_THAT(a->link.told, ElementsAre("stop 1/0"));
+  EXPECT_THAT(b->link.told, ElementsAre("stop 1/1"));
+  Finish(*a, job, 1, 0, absl::CancelledError("stopped"));
+  Finish(*b, job, 1, 1, absl::CancelledError("stopped"));
+  EXPECT_EQ(StateOf(job), JobState::kRecovering);
+  EXPECT_EQ(Get(job).error, absl::UnavailableError("no rank has reported anything for 1800 s; one "
+                                                   "of them is stuck"));
+  EXPECT_EQ(Get(job).retries, 1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(job).generation, 2);
+  clock_.now += absl::Hours(1);  // this process was stopped
+  coordinator_->Tick();
+  EXPECT_EQ(a->link.told.size(), 1u);
+}
+
 TEST_F(CoordinatorTest, AWorkerThatAttachesAgainWasLost) {
   const auto a = Attach("a");
   const JobId job = Submit(1);

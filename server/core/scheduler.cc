@@ -129,6 +129,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
     formed.ranks.push_back({worker.id, worker.host, worker.device});
     ranks.workers.push_back(worker.id);
   }
+  ranks.heard = clock_->Now();
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
   // The whole gang or nothing of it.
@@ -187,6 +188,25 @@ void Scheduler::OnWorkerLost(const WorkerId& worker, const std::string& why, Dep
     if (record->gang->ended[rank]) continue;
     if (left && !record->gang->stopping) record->gang->maintenance = true;
     OnRankEnded(record, rank, lost);
+  }
+}
+
+void Scheduler::EndSilentGangs(absl::Duration silence) {
+  const absl::Time now = clock_->Now();
+  for (JobRecord* record : jobs_->Open()) {
+    if (!record->gang || record->gang->stopping || now - record->gang->heard <= silence) continue;
+    record->gang->stalled = absl::UnavailableError(
+        absl::StrCat("no rank has reported anything for ", absl::ToInt64Seconds(silence),
+                     " s; one of them is stuck"));
+    LogWarning("coordinator", absl::StrCat("job ", record->job.id.value(), ": ",
+                                           std::string(record->gang->stalled.message())));
+    StopOthers(record);
+  }
+}
+
+void Scheduler::HeardFromAll() {
+  for (JobRecord* record : jobs_->Open()) {
+    if (record->gang) record->gang->heard = clock_->Now();
   }
 }
 

@@ -7,7 +7,8 @@
 // A lost rank ends its generation: the others are told to stop, and when all have ended the job is
 // RECOVERING and, after a pause that doubles, goes on with the next generation, at most kMaxRetries
 // times. Generations that end because a worker was told to go or because the coordinator was
-// started again are not counted among these.
+// started again are not counted among these. A gang that says nothing has a rank that is stuck,
+// though its process may run: while one rank waits for the others, these have something to say.
 //
 // Guarded by its owner's lock. A failing store (JobTable::broken) stops all progress.
 #pragma once
@@ -52,6 +53,10 @@ class Scheduler {
   void OnRankEnded(JobRecord* record, int rank, const absl::Status& status);
   void OnWorkerLost(const WorkerId& worker, const std::string& why,
                     Departure departure = Departure::kLost);
+  // Ends the generation of every gang of which no rank has said anything for so long.
+  void EndSilentGangs(absl::Duration silence);
+  // As if every gang had said something now.
+  void HeardFromAll();
   // FAILED_PRECONDITION: the job has ended.
   absl::Status Cancel(JobRecord* record, const std::string& by);
 
