@@ -44,7 +44,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& 
 Coordinator::Coordinator(const Options& options, JobTable jobs)
     : options_(options),
       jobs_(std::move(jobs)),
-      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root, options.fixed_fleet),
+      scheduler_(&jobs_, &workers_, options.clock,
+                 {options.artifact_root, options.fixed_fleet, options.free_bytes}),
       last_tick_(options.clock->Now()) {}
 
 void Coordinator::Schedule() {

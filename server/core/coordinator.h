@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "common/domain/job.h"
 #include "common/domain/rank_task.h"
 #include "common/domain/worker_info.h"
+#include "common/io/disk.h"
 #include "server/core/agent_link.h"
 #include "server/core/job_table.h"
 #include "server/core/scheduler.h"
@@ -65,6 +67,8 @@ class Coordinator {
     absl::Duration stall = absl::Minutes(30);
     // No other workers will ever attach than those that a job asks for.
     bool fixed_fleet = false;
+    // What may still be written below a folder.
+    std::function<absl::StatusOr<int64_t>(const std::string& dir)> free_bytes = FreeBytes;
   };
   // Takes up every job of the store that has not ended.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);
