@@ -28,6 +28,7 @@ LIBRARIES = {
     "json": "nlohmann/",
     "sqlite": "sqlite3",
     "openssl": "openssl/",
+    "curl": "curl/",
     "pcre2": "pcre2",
     "utf8proc": "utf8proc",
     "cli11": "CLI/",
@@ -45,14 +46,15 @@ RULES = {
     "common/io": ["common/base", "openssl"],
     "common/process": ["common/base"],
     "common/format": ["common/base", "common/io", "common/domain", "json", "openssl"],
+    "common/s3": ["common/base", "common/domain", "common/io"],
     "proto/convert": ["common/base", "common/domain", "protobuf"],
     "kernels": ["kernels/api", "common/base"],
     "kernels/cpu": ["kernels/api", "kernels/reference", "common/base"],
     "kernels/cuda": ["kernels/api", "kernels/reference", "common/base", "cuda"],
     "kernels/testing": ["kernels/api", "kernels/reference", "common/base", "cuda", "gtest", "benchmark"],
     "server/store": ["common/base", "common/domain", "sqlite"],
-    "server/core": ["common/base", "common/domain", "common/io", "common/format", "server/store",
-                    "json"],
+    "server/core": ["common/base", "common/domain", "common/io", "common/format", "common/s3",
+                    "server/store", "json"],
     "proto/rpc": ["common/base", "common/io", "protobuf", "grpc", "openssl", "cli11"],
     "server/http": ["common/base", "httplib"],
     "server/security": ["common/base", "common/domain", "common/io", "openssl"],
@@ -90,6 +92,7 @@ RULES = {
 
 # Allowed in .cc files only, never in a header: the dependency stays private.
 PRIVATE = {
+    "common/s3": ["curl", "openssl"],
     "server/store": ["proto/convert", "protobuf"],
     "worker/algo": ["faiss"],
     "worker/runtime": ["proto/convert", "protobuf"],
@@ -97,7 +100,7 @@ PRIVATE = {
 }
 
 # Unit tests stand beside the code and may use more.
-TEST_EXTRA = ["gtest", "json", "common", "tests/golden", "kernels/testing"]
+TEST_EXTRA = ["gtest", "json", "httplib", "common", "tests/golden", "kernels/testing"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
