@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
+#include "server/core/sources.h"
 
 namespace rondo {
 namespace {
@@ -61,7 +62,7 @@ void Scheduler::Schedule() {
   for (JobRecord* record : jobs_->Open()) {
     const JobState state = record->job.state;
     const bool waiting = state == JobState::kQueued || state == JobState::kRecovering;
-    if (!waiting || record->gang || !jobs_->broken().ok()) continue;
+    if (!waiting || record->fetching || record->gang || !jobs_->broken().ok()) continue;
     if (clock_->Now() < record->not_before) continue;
     std::vector<WorkerInfo> idle = workers_->Idle();
     size_t ranks = 0;
@@ -92,7 +93,7 @@ Scheduler::Fit Scheduler::Fits(JobRecord* record, const std::vector<WorkerInfo>&
 // and reads headers only.
 absl::Status Scheduler::LoadFacts(JobRecord* record) {
   if (record->facts) return absl::OkStatus();
-  ASSIGN_OR_RETURN(record->facts, CheckSpec(record->job.spec));
+  ASSIGN_OR_RETURN(record->facts, CheckSpec(LocalSpec(record->job)));
   return absl::OkStatus();
 }
 
@@ -110,6 +111,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
     formed.ranks.push_back({worker.id, worker.host, worker.device});
     ranks.workers.push_back(worker.id);
   }
+  const JobSpec spec = LocalSpec(job);
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
   // The whole gang or nothing of it.
@@ -123,7 +125,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
   for (int rank = 0; rank < size; ++rank) {
     const WorkerInfo& worker = gang[rank];
     workers_->Reserve(worker.id, job.id);
-    workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, job.spec, *job.plan,
+    workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, spec, *job.plan,
                                           worker.host, worker.device,
                                           folder.GenerationFolder(job.generation)});
   }
@@ -238,7 +240,10 @@ absl::Status Scheduler::Succeed(JobRecord* record) {
 }
 
 void Scheduler::Fail(JobRecord* record, const absl::Status& why) {
-  const absl::Status recorded = jobs_->Record(record, StateChanged{JobState::kFailed, why});
+  LocalPaths paths;
+  for (const auto& [name, fetched] : record->job.sources) paths[name] = fetched.path;
+  const absl::Status recorded =
+      jobs_->Record(record, StateChanged{JobState::kFailed, NameSources(why, paths)});
   if (!recorded.ok()) return;
   RONDO_FAILPOINT("job.failed.recorded");
   Folder(record->job.id).RemoveAll();

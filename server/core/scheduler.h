@@ -44,6 +44,8 @@ class Scheduler {
                     Departure departure = Departure::kLost);
   // FAILED_PRECONDITION: the job has ended.
   absl::Status Cancel(JobRecord* record, const std::string& by);
+  // REQUIRES: the job has no gang. Its message names sources in S3 by their names.
+  void Fail(JobRecord* record, const absl::Status& why);
 
   std::string ArtifactDir(const JobId& id) const { return artifact_root_ + "/" + id.value(); }
 
@@ -59,7 +61,6 @@ class Scheduler {
   void RemoveLeftovers();
   void Settle(JobRecord* record);
   absl::Status Succeed(JobRecord* record);
-  void Fail(JobRecord* record, const absl::Status& why);
 
   JobTable* const jobs_;
   WorkerTable* const workers_;

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(safetensors config_json index_json tokenizer_json sentence_piece)
+[ ${#targets[@]} -gt 0 ] || targets=(safetensors config_json index_json tokenizer_json sentence_piece s3_answers)
 cmake --preset fuzz >/dev/null
 cmake --build build/fuzz -j "$(nproc)" --target "${targets[@]/#/rondo_fuzz_}"
 for target in "${targets[@]}"; do
