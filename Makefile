@@ -14,7 +14,7 @@ build: deps
 	@tools/build.sh $(PROGRAMS)
 
 test:       ## every test
-	@CHECKS=1 tools/install_deps.sh
+	@CHECKS=1 FUZZ=1 tools/install_deps.sh
 	@tools/test.sh
 
 chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray; about an hour

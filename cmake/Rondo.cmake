@@ -60,6 +60,10 @@ function(rondo_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   rondo_configure(${name} "${ARG_TORCH}")
+  if(NOT ARG_TORCH)  # Torch's precompiled header has the build's own options.
+    # The code under test is optimized; a test is compiled more often than it runs.
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+  endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT RONDO_CACHE_DIR=${CMAKE_BINARY_DIR}/cache)

@@ -3,7 +3,8 @@
 # (tools/deps_dir.sh). A run with nothing to do takes no time; an interrupted one is taken up again.
 #   CUDA=1    torch's CUDA libraries (default where nvcc or an NVIDIA driver is found; CUDA=0: not)
 #   CHECKS=1  also what tests and the demo need: transformers, gguf, grpcio, the demo model
-#   TIDY=1    also clang-tidy
+#   FUZZ=1    also clang
+#   TIDY=1    also clang and clang-tidy
 set -euo pipefail
 tools=$(cd "$(dirname "$0")" && pwd)
 requirements=$tools/requirements
@@ -74,6 +75,7 @@ mkdir -p "$env"
 exec 9>"$env.lock"
 flock 9  # Two installations at once would spoil each other.
 install_packages "$requirements/apt.txt"
+[ "${FUZZ:-0}${TIDY:-0}" = 00 ] || install_packages "$requirements/apt-clang.txt"
 [ "${TIDY:-0}" = 0 ] || install_packages "$requirements/apt-tidy.txt"
 if [ "$cuda" = 0 ] && [ "${CHECKS:-0}" = 0 ]; then
   [ -e "$env/.installed-torch" ] || install_requirements torch-cpu

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Every test: checks of the sources, all tests of the build in build/current, the unit tests of the
-# parts without torch under AddressSanitizer and UBSan, and faults. The last line counts them.
+# Every test: checks of the sources, all tests of the build in build/current; under AddressSanitizer
+# and UBSan the unit tests of the parts without torch, faults, and a minute of fuzzing for each reader
+# of untrusted files. The last line counts them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 results=$PWD/build/test-results
@@ -26,16 +27,18 @@ else
   echo "build fail" >>"$results/checks.txt"
 fi
 export CCACHE_SLOPPINESS=pch_defines,time_macros
+# The faults are the short form of `make chaos`: without what waits for leases, and without limits on
+# times.
 if cmake --preset asan-ubsan && cmake --build build/asan-ubsan -j "$jobs"; then
   export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
   run_suite asan-ubsan build/asan-ubsan -L unit
+  GTEST_FILTER=-ImpatientGangFaults.* run_suite faults build/asan-ubsan -L faults -E load
 else
   echo "asan-ubsan-build fail" >>"$results/checks.txt"
 fi
-# The short form of `make chaos`: without what waits for leases, and without limits on times.
-if cmake --preset faults && cmake --build build/faults -j "$jobs" --target rondo_fault_tests; then
-  GTEST_FILTER=-ImpatientGangFaults.* run_suite faults build/faults -L faults -E load
+if cmake --preset fuzz && cmake --build build/fuzz -j "$jobs"; then
+  run_suite fuzz build/fuzz -L fuzz
 else
-  echo "faults-build fail" >>"$results/checks.txt"
+  echo "fuzz-build fail" >>"$results/checks.txt"
 fi
 exec python3 tools/test_summary.py "$results"

@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(
   options.artifact_root = impl->artifact_root;
   options.s3 = S3OptionsFromEnvironment();
   options.download_root = download_dir.empty() ? UserCacheDir("downloads") : download_dir;
+  options.fixed_fleet = true;
   ASSIGN_OR_RETURN(impl->coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(impl->server, Server::Start({.listen_address = "127.0.0.1:0",
                                                 .coordinator = impl->coordinator.get()}));

@@ -22,6 +22,7 @@ void PrintJob(const Job& job, bool json) {
                                                 {"state", JobStateName(job.state)},
                                                 {"model", job.spec.model.path},
                                                 {"method", MethodName(job.spec.method)},
+                                                {"priority", absl::StrCat(job.spec.priority)},
                                                 {"created", FormatDate(job.created)},
                                                 {"started", FormatDate(job.started)},
                                                 {"finished", FormatDate(job.finished)}};
@@ -54,9 +55,11 @@ absl::StatusOr<ExitCode> List(const ListOptions& options, const Globals& globals
     std::printf("%s\n", JobsJson(jobs).c_str());
     return kExitSuccess;
   }
-  std::vector<std::vector<std::string>> rows = {{"JOB", "STATE", "METHOD", "MODEL", "CREATED"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"JOB", "STATE", "PRIORITY", "METHOD", "MODEL", "CREATED"}};
   for (const Job& job : jobs.jobs) {
-    rows.push_back({job.id.value(), JobStateName(job.state), MethodName(job.spec.method),
+    rows.push_back({job.id.value(), JobStateName(job.state), absl::StrCat(job.spec.priority),
+                    MethodName(job.spec.method),
                     std::filesystem::path(job.spec.model.path).filename().string(),
                     FormatDate(job.created)});
   }

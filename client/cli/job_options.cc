@@ -104,6 +104,9 @@ void DeclareComputeOptions(CLI::App* app, ComputeOptions* options) {
   app->add_option("--micro-batch", options->micro_batch, "Samples that go through a stage together")
       ->check(OneOrMore())
       ->capture_default_str();
+  app->add_option("--priority", options->priority,
+                  "-10 to 10, higher first, where jobs wait for workers; above 0 for admins only")
+      ->capture_default_str();
 }
 
 void DeclareEvaluationOptions(CLI::App* app, EvaluationOptions* options) {
@@ -154,6 +157,7 @@ JobSpec ToJobSpec(const JobOptions& options) {
   spec.overrides = options.overrides;
   spec.compute = ComputeOf(options.compute);
   spec.workers = options.compute.workers;
+  spec.priority = options.compute.priority;
   spec.evaluation = EvaluationOf(options.evaluation);
   spec.exports.clear();
   for (const std::string& name : options.exports) {
@@ -170,6 +174,7 @@ JobSpec ToEvaluationSpec(const std::string& model, const EvaluationOptions& eval
   spec.method = EvaluateOnly{};
   spec.compute = ComputeOf(compute);
   spec.workers = compute.workers;
+  spec.priority = compute.priority;
   spec.evaluation = EvaluationOf(evaluation);
   spec.exports.clear();
   return spec;

@@ -25,6 +25,7 @@ struct ComputeOptions {
   int threads = 0;  // 0: the command chooses
   int64_t micro_batch = ComputeSpec{}.micro_batch;
   int workers = 0;
+  int priority = JobSpec{}.priority;
 };
 
 struct JobOptions {

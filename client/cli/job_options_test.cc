@@ -92,6 +92,8 @@ TEST(JobOptions, EveryOptionArrives) {
                               "dense,compressed-tensors",
                               "--dtype",
                               "bfloat16",
+                              "--priority",
+                              "-4",
                               "--threads",
                               "2",
                               "--micro-batch",
@@ -123,6 +125,7 @@ TEST(JobOptions, EveryOptionArrives) {
   EXPECT_EQ(spec.compute.threads_per_rank, 2);
   EXPECT_EQ(spec.compute.micro_batch, 5);
   EXPECT_EQ(spec.workers, 4);
+  EXPECT_EQ(spec.priority, -4);
   ASSERT_EQ(spec.evaluation.sets.size(), 2u);
   EXPECT_EQ(spec.evaluation.sets[0].name, "wiki");
   EXPECT_EQ(spec.evaluation.sets[0].path, "/w.npy");

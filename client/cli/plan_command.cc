@@ -16,7 +16,7 @@ absl::StatusOr<ExitCode> PrintPlan(JobOptions options, const Globals& globals) {
   ChooseCompute(globals, ToJobSpec(options).method, &options.compute);
   const JobSpec spec = ToJobSpec(options);
   ASSIGN_OR_RETURN(const auto session, Session::Open(globals, folder->path()));
-  ASSIGN_OR_RETURN(const Plan plan, session->client()->Validate(spec));
+  ASSIGN_OR_RETURN(const Plan plan, session->Plan(spec));
   std::printf("%s", globals.json ? (PlanJson(plan) + "\n").c_str() : PlanText(plan, spec).c_str());
   return kExitSuccess;
 }

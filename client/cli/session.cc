@@ -1,9 +1,16 @@
 #include "client/cli/session.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <utility>
 
 namespace rondo {
+namespace {
+
+constexpr auto kPollPause = std::chrono::milliseconds(20);
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Globals& globals,
                                                        const std::string& folder) {
@@ -15,6 +22,20 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Globals& globals,
   }
   ASSIGN_OR_RETURN(session->client_, RondoClient::Connect(server));
   return session;
+}
+
+absl::StatusOr<rondo::Plan> Session::Plan(const JobSpec& spec) {
+  absl::StatusOr<rondo::Plan> plan = client_->Validate(spec);
+  if (!plan.ok() || embedded_ == nullptr) return plan;
+  const auto lost = std::make_shared<std::promise<absl::Status>>();
+  RETURN_IF_ERROR(embedded_->StartWorkers(
+      spec.workers, [lost](const absl::Status& how) { lost->set_value(how); }));
+  std::future<absl::Status> how = lost->get_future();
+  while (how.wait_for(kPollPause) == std::future_status::timeout) {
+    ASSIGN_OR_RETURN(const std::vector<WorkerInfo> attached, client_->ListWorkers());
+    if (static_cast<int>(attached.size()) == spec.workers) return client_->Validate(spec);
+  }
+  return how.get();
 }
 
 absl::StatusOr<FollowedJob> Session::Run(const JobSpec& spec, const std::string& request_id,

@@ -24,6 +24,10 @@ class Session {
   // Null when a server was named.
   EmbeddedService* embedded() { return embedded_.get(); }
 
+  // What Run() would do, Starts workers where the service is embedded, since a plan
+  // follows their memory and data types; so it is Plan or Run, once.
+  absl::StatusOr<rondo::Plan> Plan(const JobSpec& spec);
+
   // Runs a job to its end, or to its cancellation: CANCELLED after a signal. Workers are started
   // where the service is embedded.
   absl::StatusOr<FollowedJob> Run(const JobSpec& spec, const std::string& request_id, bool json,

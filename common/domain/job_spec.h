@@ -173,6 +173,10 @@ enum class ExportFormat {
   kCompressedTensors,  // packed integers, "pack-quantized"
 };
 
+// Of JobSpec::priority. A waiting job rises to the highest (server/core/queue.h).
+inline constexpr int kLowestPriority = -10;
+inline constexpr int kHighestPriority = 10;
+
 struct JobSpec {
   ModelSource model;
   CalibrationSpec calibration;  // not read by rtn and by evaluation-only jobs
@@ -183,6 +187,7 @@ struct JobSpec {
   int workers = 0;  // stages; 0: as many as are idle, at most one a decoder layer
   EvaluationSpec evaluation;
   std::vector<ExportFormat> exports = {ExportFormat::kCompressedTensors};
+  int priority = 0;  // higher ones start first
 };
 
 // The settings of the GPTQ that the method runs, alone or as an initialisation; null: none.

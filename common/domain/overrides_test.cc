@@ -101,10 +101,6 @@ TEST(Overrides, RefusedWithThePatternTheValueAndWhatWouldBeRight) {
        LearnedRoundingSettings{},
        "override \"a\" has method rtn, but vqround trains all layers together; leave the method "
        "out, or skip the layers"},
-      {{.pattern = "a", .bits = 8},
-       LearnedRoundingSettings{},
-       "override \"a\" has 8 bits, where learned rounding has no decision left that shows; use 2, "
-       "3 or 4, or skip the layers"},
       {{.pattern = "a", .group_size = 12},
        LearnedRoundingSettings{},
        "override \"a\" has group_size 12; it must be a multiple of codebook.dim, 8, or -1"}};

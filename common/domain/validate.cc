@@ -177,6 +177,7 @@ absl::Status Validate(const JobSpec& spec) {
       InRange("compute.threads_per_rank", spec.compute.threads_per_rank, 1, kMaxThreads));
   RETURN_IF_ERROR(InRange("compute.micro_batch", spec.compute.micro_batch, 1, kMaxMicroBatch));
   RETURN_IF_ERROR(InRange("workers", spec.workers, 0, kMaxWorkers));
+  RETURN_IF_ERROR(InRange("priority", spec.priority, kLowestPriority, kHighestPriority));
   RETURN_IF_ERROR(ValidateEvaluation(spec.evaluation));
   return ValidateOutputs(spec);
 }

@@ -115,12 +115,6 @@ absl::Status CheckCodes(const CodebookSettings& codebook, const ModelLayout& lay
 }  // namespace
 
 absl::Status ValidateLearned(const LearnedRoundingSettings& learned, const JobSpec& spec) {
-  if (spec.grid.bits == 8) {
-    return absl::InvalidArgumentError(
-        "grid.bits is 8, where learned rounding has no decision left that shows; use bits 2, 3 or "
-        "4, "
-        "or method gptq");
-  }
   RETURN_IF_ERROR(std::visit(ValidateParameters{spec.grid}, learned.parameters));
   RETURN_IF_ERROR(ValidateNumbers(learned.training));
   return ValidateTogether(learned.training, spec.workers);

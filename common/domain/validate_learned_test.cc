@@ -56,10 +56,6 @@ void ExpectRefused(const std::vector<BadSpec>& cases) {
 TEST(ValidateLearnedTest, NamesTheTrainingSetting) {
   const std::string positive = "; it must be a finite number above 0";
   ExpectRefused({
-      {[](JobSpec& s) { s.grid.bits = 8; },
-       "grid.bits is 8, where learned rounding has no decision left that shows; use bits 2, 3 or "
-       "4, "
-       "or method gptq"},
       {[](JobSpec& s) { Training(s).steps = 0; }, "training.steps is 0; it must be 1 to 10000000"},
       {[](JobSpec& s) { Training(s).batch = 0; }, "training.batch is 0; it must be 1 to 4096"},
       {[](JobSpec& s) { Training(s).straight_through_share = 1.5; },

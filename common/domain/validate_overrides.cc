@@ -32,12 +32,6 @@ absl::Status ValidateMethod(const LayerOverride& change, const MethodSettings& m
 }
 
 absl::Status ValidateLearned(const LayerOverride& change, const LearnedRoundingSettings& learned) {
-  if (change.bits == 8) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(Named(change),
-                     " has 8 bits, where learned rounding has no decision left "
-                     "that shows; use 2, 3 or 4, or skip the layers"));
-  }
   const auto* codebook = std::get_if<CodebookSettings>(&learned.parameters);
   if (codebook == nullptr || !change.group_size || *change.group_size < 0 ||
       *change.group_size % codebook->dim == 0) {

@@ -67,6 +67,7 @@ TEST(ValidateTest, NamesTheFieldTheValueAndWhatWouldBeRight) {
       {[](JobSpec& s) { s.compute.micro_batch = 0; },
        "compute.micro_batch is 0; it must be 1 to 4096"},
       {[](JobSpec& s) { s.workers = -1; }, "workers is -1; it must be 0 to 1024"},
+      {[](JobSpec& s) { s.priority = 11; }, "priority is 11; it must be -10 to 10"},
       {[](JobSpec& s) {
          s.evaluation.sets = {{"../x", "/w"}};
        },

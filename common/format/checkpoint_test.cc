@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "common/format/safetensors_writer.h"
 
 namespace rondo {
@@ -101,9 +102,10 @@ TEST_F(CheckpointTest, OtherFormsAreRefusedWithTheWayToConvert) {
   };
   for (const auto& [name, load] : cases) {
     ASSERT_TRUE(WriteFileAtomically(Path(name), "x").ok());
-    EXPECT_EQ(OpenMessage(), dir_ + " holds " + name +
-                                 ", which is not a form of checkpoint that is read; load it with " +
-                                 load + way);
+    EXPECT_EQ(
+        OpenMessage(),
+        absl::StrCat(dir_, " holds ", name,
+                     ", which is not a form of checkpoint that is read; load it with ", load, way));
     ASSERT_TRUE(RemoveFile(Path(name)).ok());
   }
   const std::string legacy = Path("pytorch_model.bin");

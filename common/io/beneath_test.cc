@@ -24,7 +24,7 @@ class Beneath : public testing::TestWithParam<bool> {
     std::filesystem::create_symlink(dir_ + "/secret", dir_ + "/root/absolute");
     root_ = *OpenFd(dir_ + "/root", O_PATH | O_DIRECTORY);
   }
-  ~Beneath() override { std::filesystem::remove_all(dir_); }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   // With and without openat2.
   absl::StatusCode Open(const std::string& path, int flags = O_RDONLY) {

@@ -16,11 +16,13 @@ namespace rondo::kernels {
 
 inline constexpr int64_t kMaxCodebookDim = 16;
 // base is stored with this added: floor(w / scale) + zero_point clipped to [-2, maxq + 1] is exact
-// for weights and gradients (docs/algorithms.md 5.6).
-inline constexpr int kBaseOffset = 2;
+// for weights and gradients (docs/algorithms.md 5.6). A byte has no room for that on 8 bits, where
+// base is within [0, maxq - 1].
+constexpr int BaseOffset(int maxq) { return maxq < 255 ? 2 : 0; }
 
 struct CodebookView {
-  Matrix<const uint8_t> base;       // [rows, cols], 0..maxq + 3 <= 255
+  Matrix<const uint8_t> base;       // [rows, cols]
+  int base_offset = 2;              // BaseOffset(grid.maxq)
   const uint16_t* codes = nullptr;  // [rows * cols / dim]; base.stride == cols is REQUIRED
   const float* rounding = nullptr;  // [K, dim], within [0, 1]
   int64_t dim = 8;                  // 1..kMaxCodebookDim; 8 is the fast one (see below)

@@ -19,7 +19,7 @@ inline __attribute__((always_inline)) bool InWholeBlocks(const CodebookView& lay
 template <typename Ops, typename Step>
 inline __attribute__((always_inline)) void ForBlocks(const CodebookView& layer, Step step) {
   const auto& base = layer.base;
-  const auto offset = Ops::Set1(static_cast<float>(kBaseOffset));
+  const auto offset = Ops::Set1(static_cast<float>(layer.base_offset));
   ForLanes<Ops>(
       base.rows, base.cols, layer.grid,
       [&](int64_t r, int64_t j, int64_t n,

@@ -13,7 +13,8 @@ struct Weight {
 
 __device__ __forceinline__ Weight WeightAt(const CodebookView& layer, int64_t r, int64_t j,
                                            float rounding) {
-  const int whole = static_cast<int>(layer.base.data[r * layer.base.stride + j]) - kBaseOffset;
+  const int whole =
+      static_cast<int>(layer.base.data[r * layer.base.stride + j]) - layer.base_offset;
   const int64_t g = r * layer.grid.groups + j / layer.grid.group_size;
   return {static_cast<float>(whole) + rounding, layer.grid.scale[g], layer.grid.zero_point[g]};
 }

@@ -16,7 +16,7 @@ void ForWeights(const CodebookView& layer, Step step) {
     for (int64_t j = 0; j < base.cols; ++j) {
       const int64_t i = r * base.cols + j;
       const int64_t entry = layer.codes[i / layer.dim] * layer.dim + i % layer.dim;
-      const int whole = static_cast<int>(base.data[r * base.stride + j]) - kBaseOffset;
+      const int whole = static_cast<int>(base.data[r * base.stride + j]) - layer.base_offset;
       const float position = static_cast<float>(whole) + layer.rounding[entry];
       step(r, j, entry, position, r * layer.grid.groups + j / layer.grid.group_size);
     }

@@ -16,7 +16,7 @@ std::vector<CodebookCase> MakeCodebookCases() {
                                {3, 48, 16, 48, 7},  {4, 30, 3, 10, 11}, {6, 13, 1, 13, 4},
                                {0, 64, 8, 32, 2}};
   for (const auto& s : shapes) {
-    for (int bits : {2, 3, 4}) {
+    for (int bits : {2, 3, 4, 8}) {
       cases.push_back({"r" + std::to_string(s[0]) + "c" + std::to_string(s[1]) + "d" +
                            std::to_string(s[2]) + "g" + std::to_string(s[3]) + "b" +
                            std::to_string(bits),
@@ -97,7 +97,7 @@ CodebookInput MakeCodebookInput(const CodebookCase& c) {
   in.base.reserve(c.rows * c.cols);
   in.dw.reserve(c.rows * c.cols);
   for (int64_t i = 0; i < c.rows * c.cols; ++i) {
-    in.base.push_back(static_cast<uint8_t>(below(c.maxq() + 4)));
+    in.base.push_back(static_cast<uint8_t>(below(c.maxq() < 255 ? c.maxq() + 4 : c.maxq())));
     in.dw.push_back(0.01f * random.Normal());
   }
   for (int64_t i = 0; i < c.rows * c.cols / c.dim; ++i) {
@@ -118,6 +118,7 @@ CodebookInput MakeCodebookInput(const CodebookCase& c) {
 CodebookView ViewOf(const CodebookCase& c, const CodebookInput& in) {
   CodebookView view;
   view.base = MatrixOf(in.base.data(), c.rows, c.cols);
+  view.base_offset = BaseOffset(c.maxq());
   view.codes = in.codes.data();
   view.rounding = in.rounding.data();
   view.dim = c.dim;

@@ -110,7 +110,8 @@ class CodebookGoldenTest : public ::testing::TestWithParam<const HostBackend*> {
     for (double code : arrays_.at("codes").values) codes_.push_back(static_cast<uint16_t>(code));
     for (size_t i = 0; i < arrays_.at("base_int").values.size(); ++i) {
       const double base = arrays_.at("base_int").values[i] + zero_point_[i / kCols];
-      base_.push_back(static_cast<uint8_t>(std::clamp(base, -2.0, kMaxq + 1.0) + kBaseOffset));
+      base_.push_back(
+          static_cast<uint8_t>(std::clamp(base, -2.0, kMaxq + 1.0) + BaseOffset(kMaxq)));
     }
   }
   // h of docs/algorithms.md 4.1.

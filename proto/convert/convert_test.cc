@@ -19,6 +19,7 @@ JobSpec FullSpec() {
   spec.method = GptqSettings{0.0, ActOrder::kStatic, Propagate::kQuantized, 32};
   spec.compute = {DType::kBFloat16, 4, 2};
   spec.workers = 2;
+  spec.priority = -3;
   spec.evaluation = {{{"wiki", "/w"}, {"c4", "/d"}}, 128, 7, false};
   spec.exports = {ExportFormat::kDense, ExportFormat::kCompressedTensors};
   spec.overrides = {{.pattern = "*.0.*", .skip = true},

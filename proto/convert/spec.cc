@@ -116,6 +116,7 @@ v1::JobSpec ToProto(const JobSpec& spec) {
   proto.set_threads_per_rank(spec.compute.threads_per_rank);
   proto.set_micro_batch(spec.compute.micro_batch);
   proto.set_workers(spec.workers);
+  proto.set_priority(spec.priority);
   *proto.mutable_evaluation() = EvaluationToProto(spec.evaluation);
   for (const ExportFormat format : spec.exports) proto.add_exports(ToProto(format));
   return proto;
@@ -142,6 +143,7 @@ absl::StatusOr<JobSpec> FromProto(const v1::JobSpec& proto) {
       OrDefault(proto.threads_per_rank(), spec.compute.threads_per_rank);
   spec.compute.micro_batch = OrDefault(proto.micro_batch(), spec.compute.micro_batch);
   spec.workers = proto.workers();
+  spec.priority = proto.priority();
   spec.evaluation = EvaluationFromProto(proto.evaluation());
   const bool default_export =
       proto.exports().empty() && !std::holds_alternative<EvaluateOnly>(spec.method);

@@ -17,7 +17,7 @@ class AdmissionTest : public testing::Test {
   AdmissionTest() : dir_(testing::TempDir() + "/admission-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
   }
-  ~AdmissionTest() override { std::filesystem::remove_all(dir_); }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
 
  protected:
   // The tiny model as a teacher, with another text for one of its files.

@@ -50,7 +50,7 @@ Coordinator::Coordinator(const Options& options, JobTable jobs)
                                ? JoinPath(options.artifact_root, "downloads")
                                : options.download_root),
       jobs_(std::move(jobs)),
-      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root),
+      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root, options.fixed_fleet),
       last_tick_(options.clock->Now()) {}
 
 void Coordinator::Schedule() {
@@ -108,11 +108,9 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
 absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
   ASSIGN_OR_RETURN(const ModelFacts facts, CheckRemoteSpec(spec, sources_));
   MutexLock lock(&mu_);
-  std::vector<WorkerInfo> workers = workers_.List();
-  std::erase_if(workers, [](const auto& w) { return w.state == WorkerState::kLost; });
+  const std::vector<WorkerInfo> workers = ChooseGang(spec, facts, workers_.Attached()).workers;
   const int ranks = RanksFor(spec, facts.config, static_cast<int>(workers.size()));
   ASSIGN_OR_RETURN(const auto shapes, ShapesOf(spec, facts.config, ranks));
-  if (static_cast<int>(workers.size()) > ranks) workers.resize(ranks);
   return MakePlan(spec, facts, shapes, workers);
 }
 
@@ -259,6 +257,7 @@ absl::Status Coordinator::OnRankReport(const AgentSession& session, const JobId&
     ++stale_reports_;
     return absl::OkStatus();
   }
+  record->gang->heard = options_.clock->Now();
   RETURN_IF_ERROR(ApplyReport(record, rank, report));
   Schedule();
   return absl::OkStatus();
@@ -287,12 +286,16 @@ absl::Status Coordinator::ApplyReport(JobRecord* record, int rank, const RankRep
 void Coordinator::Tick() {
   MutexLock lock(&mu_);
   const absl::Time now = options_.clock->Now();
-  if (now - last_tick_ > options_.worker_silence / 2) workers_.HeardFromAll(now);
+  if (now - last_tick_ > options_.worker_silence / 2) {
+    workers_.HeardFromAll(now);
+    scheduler_.HeardFromAll();
+  }
   last_tick_ = now;
   for (const WorkerId& id : workers_.SilentSince(now - options_.worker_silence)) {
     scheduler_.OnWorkerLost(
         id, absl::StrCat("no heartbeat for ", absl::ToInt64Seconds(options_.worker_silence), " s"));
   }
+  scheduler_.EndSilentGangs(options_.stall);
   workers_.ForgetLostBefore(now - kLostWorkersShown);
   Schedule();
 }

@@ -63,7 +63,12 @@ class Coordinator final : private SourceListener {
     const Clock* clock = nullptr;  // likewise
     std::string artifact_root;     // a folder that coordinator and workers share
     absl::Duration worker_silence = absl::Seconds(30);  // after which a worker is lost
-    S3Options s3;                                       // for jobs that name models or data in S3
+    // After which a gang that reports nothing has a stuck rank. As long as a rank waits for a
+    // peer's message (worker/comm/communicator.h): a stage may compute that long.
+    absl::Duration stall = absl::Minutes(30);
+    // No other workers will ever attach than those that a job asks for.
+    bool fixed_fleet = false;
+    S3Options s3;                    // for jobs that name models or data in S3
     std::string download_root = {};  // where those go, shared as well; empty: below artifact_root
   };
   // Takes up every job of the store that has not ended.
@@ -99,8 +104,9 @@ class Coordinator final : private SourceListener {
   absl::Status OnRankReport(const AgentSession& session, const JobId& job, int64_t generation,
                             int rank, const RankReport& report);
 
-  // Takes silent workers for lost, and starts what has waited long enough. To be called about every
-  // second; when it was not for half a lease, this process had stopped, not the workers.
+  // Takes silent workers for lost, ends gangs that are stuck, and starts what has waited long
+  // enough. To be called about every second; when it was not for half a lease, this process had
+  // stopped, not the workers.
   void Tick();
   // Before the process ends: new jobs, agents and reports are refused, waiting calls end, all with
   // UNAVAILABLE, and no job changes any more; the next process on the store takes them up.

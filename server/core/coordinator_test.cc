@@ -1,6 +1,4 @@
 // The coordinator on a real store, with agents that are scripted.
-#include "server/core/coordinator.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,8 +7,7 @@
 #include <thread>
 
 #include "common/io/file.h"
-#include "server/core/testing.h"
-#include "server/store/sqlite_job_store.h"
+#include "server/core/coordinator_fixture.h"
 
 namespace rondo {
 namespace {
@@ -18,122 +15,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Refuses to append when told to.
-class FaultyStore final : public JobStore {
- public:
-  explicit FaultyStore(std::unique_ptr<JobStore> store) : store_(std::move(store)) {}
-  absl::StatusOr<std::optional<JobId>> FindRequest(const std::string& request_id,
-                                                   const JobSpec& spec) override {
-    return store_->FindRequest(request_id, spec);
-  }
-  absl::StatusOr<CreatedJob> Create(const Job& job, const JobEvent& first) override {
-    RETURN_IF_ERROR(create_error);
-    return store_->Create(job, first);
-  }
-  absl::StatusOr<int64_t> Append(const JobId& id, const std::vector<JobEvent>& events) override {
-    if (full) return absl::ResourceExhaustedError("disk full");
-    return store_->Append(id, events);
-  }
-  absl::StatusOr<std::vector<JobEvent>> ReadEvents(const JobId& id, int64_t after,
-                                                   int limit) override {
-    return store_->ReadEvents(id, after, limit);
-  }
-  absl::StatusOr<std::vector<Job>> LoadJobs() override { return store_->LoadJobs(); }
-
-  bool full = false;
-  absl::Status create_error;
-
- private:
-  std::unique_ptr<JobStore> store_;
-};
-
-class CoordinatorTest : public testing::Test {
- public:
-  CoordinatorTest() : dir_(testing::TempDir() + "/coordinator-" + RandomHexId()) {
-    std::filesystem::create_directories(dir_);
-    Restart();
-  }
-  ~CoordinatorTest() override {
-    coordinator_.reset();
-    store_.reset();
-    std::filesystem::remove_all(dir_);
-  }
-
- protected:
-  struct Agent {
-    RecordingLink link;
-    AgentSession session;
-  };
-
-  void Restart() {
-    coordinator_.reset();
-    store_.reset();
-    store_ = std::make_unique<FaultyStore>(*OpenSqliteJobStore(dir_ + "/rondo.db"));
-    auto coordinator = Coordinator::Create({store_.get(), &clock_, dir_ + "/artifacts"});
-    ASSERT_TRUE(coordinator.ok()) << coordinator.status();
-    coordinator_ = *std::move(coordinator);
-  }
-
-  std::unique_ptr<Agent> Attach(const std::string& id) {
-    auto agent = std::make_unique<Agent>();
-    const WorkerInfo info{WorkerId(id), "host-" + id, "0.1", "cpu", int64_t{1} << 40, 2, true};
-    const auto session = coordinator_->AttachAgent(info, &agent->link);
-    EXPECT_TRUE(session.ok()) << session.status();
-    agent->session = *session;
-    return agent;
-  }
-
-  JobId Submit(int workers, const std::string& request_id = RandomHexId()) {
-    const auto submission = coordinator_->Submit(request_id, TinySpec(workers));
-    EXPECT_TRUE(submission.ok()) << submission.status();
-    return submission->job.id;
-  }
-
-  Job Get(const JobId& id) { return *coordinator_->Get(id); }
-  JobState StateOf(const JobId& id) { return Get(id).state; }
-
-  void Report(const Agent& agent, const JobId& job, int64_t generation, int rank,
-              const RankReport& report) {
-    const absl::Status status =
-        coordinator_->OnRankReport(agent.session, job, generation, rank, report);
-    EXPECT_TRUE(status.ok()) << status;
-  }
-  void Finish(const Agent& agent, const JobId& job, int64_t generation, int rank,
-              const absl::Status& status = absl::OkStatus()) {
-    Report(agent, job, generation, rank, RankFinished{status});
-  }
-  static RankReport Event(EventBody body) { return JobEvent{0, {}, 0, std::move(body)}; }
-  // What the last rank that the agent was given reports once its artifact is on the disk.
-  static RankReport Published(const Agent& agent) {
-    const std::string folder = agent.link.started.back().artifact_dir + "/compressed-tensors";
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder + "/model.safetensors") << "abc";
-    return Event(ArtifactsPublished{
-        {{ExportFormat::kCompressedTensors, "model.safetensors", 3, std::string(64, 'a')}}});
-  }
-  // Time passes, second by second.
-  void Pass(absl::Duration time) {
-    for (const absl::Time end = clock_.now + time; clock_.now < end;) {
-      clock_.now += absl::Seconds(1);
-      coordinator_->Tick();
-    }
-  }
-
-  std::vector<WorkerState> WorkerStates() {
-    std::vector<WorkerState> states;
-    for (const WorkerInfo& worker : coordinator_->ListWorkers()) states.push_back(worker.state);
-    return states;
-  }
-  bool HasArtifactDir(const JobId& id) {
-    return std::filesystem::exists(dir_ + "/artifacts/" + id.value());
-  }
-
-  std::string dir_;
-  ManualClock clock_;
-  std::unique_ptr<FaultyStore> store_;
-  std::unique_ptr<Coordinator> coordinator_;
-};
 
 TEST_F(CoordinatorTest, AJobRunsOnTwoWorkers) {
   const JobId job = Submit(2);
@@ -169,22 +50,6 @@ TEST_F(CoordinatorTest, AJobRunsOnTwoWorkers) {
   EXPECT_EQ(StateOf(job), JobState::kSucceeded);
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle, WorkerState::kIdle));
   EXPECT_EQ(coordinator_->Artifacts(job)->size(), 1u);
-}
-
-TEST_F(CoordinatorTest, FirstComeFirstServedButTheImpossibleWaitsAside) {
-  const JobId too_large = Submit(3);
-  const JobId two = Submit(2);
-  const JobId one = Submit(1);
-  const auto a = Attach("a");
-  EXPECT_EQ(StateOf(one), JobState::kRunning);  // the others need more than are attached
-  const auto b = Attach("b");
-  EXPECT_EQ(StateOf(two), JobState::kQueued);  // waits for both
-  const JobId later = Submit(1);
-  EXPECT_EQ(StateOf(later), JobState::kQueued);  // behind it, though one worker is idle
-  Report(*a, one, 1, 0, Published(*a));
-  Finish(*a, one, 1, 0);
-  EXPECT_EQ(StateOf(two), JobState::kRunning);
-  EXPECT_EQ(StateOf(too_large), JobState::kQueued);
 }
 
 TEST_F(CoordinatorTest, ZeroWorkersMeansAllThatAreIdle) {
@@ -410,6 +275,30 @@ TEST_F(CoordinatorTest, WhoSleepsItselfTakesNobodyForLost) {
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kIdle));
   Pass(absl::Seconds(31));
   EXPECT_THAT(WorkerStates(), ElementsAre(WorkerState::kLost));
+}
+
+TEST_F(CoordinatorTest, AGangThatReportsNothingHasAStuckRank) {
+  const auto a = Attach("a");
+  const auto b = Attach("b");
+  const JobId job = Submit(2);
+  Beat({a.get(), b.get()}, absl::Minutes(29));
+  Report(*b, job, 1, 1, Event(Progress{Phase::kTeacher, 1, 2, 4, "layers"}));  // a waits for it
+  Beat({a.get(), b.get()}, absl::Minutes(30));
+  EXPECT_THAT(a->link.told, IsEmpty());
+  Beat({a.get(), b.get()}, absl::Seconds(10));
+  EXPECT_THAT(a->link.told, ElementsAre("stop 1/0"));
+  EXPECT_THAT(b->link.told, ElementsAre("stop 1/1"));
+  Finish(*a, job, 1, 0, absl::CancelledError("stopped"));
+  Finish(*b, job, 1, 1, absl::CancelledError("stopped"));
+  EXPECT_EQ(StateOf(job), JobState::kRecovering);
+  EXPECT_EQ(Get(job).error, absl::UnavailableError("no rank has reported anything for 1800 s; one "
+                                                   "of them is stuck"));
+  EXPECT_EQ(Get(job).retries, 1);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Get(job).generation, 2);
+  clock_.now += absl::Hours(1);  // this process was stopped
+  coordinator_->Tick();
+  EXPECT_EQ(a->link.told.size(), 1u);
 }
 
 TEST_F(CoordinatorTest, AWorkerThatAttachesAgainWasLost) {

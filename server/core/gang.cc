@@ -31,6 +31,7 @@ absl::Status Verdict(const Gang& gang) {
   for (const absl::Status& end : gang.ends) {
     if (weight(end) > weight(verdict)) verdict = end;
   }
+  if (!verdict.ok() && weight(gang.stalled) > weight(verdict)) return gang.stalled;
   return verdict;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
 
@@ -17,6 +18,8 @@ struct Gang {
   std::vector<absl::Status> ends;  // in the order in which ranks ended
   bool stopping = false;           // the others were told to end
   bool maintenance = false;        // it ends because a worker was told to go
+  absl::Time heard;                // when any of its ranks said something, or it started
+  absl::Status stalled;            // why it was ended, when nobody did
 
   bool Ended() const { return ends.size() == workers.size(); }
 };
@@ -29,7 +32,8 @@ bool IsRetryable(const absl::Status& status);
 bool CountsAsRetry(const Gang& gang, const absl::Status& verdict);
 
 // What ended the gang: the first error that lies in the job, else the first one that is not just
-// the loss of a peer, else the first error; OK when all ranks succeeded.
+// the loss of a peer, else the first error, `stalled` rather than being told to stop; OK when all
+// ranks succeeded.
 absl::Status Verdict(const Gang& gang);
 
 }  // namespace rondo

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 class JobFolderTest : public testing::Test {
  protected:
   JobFolderTest() : root_(testing::TempDir() + "/job-" + RandomHexId()), folder_(root_) {}
-  ~JobFolderTest() override { fs::remove_all(root_); }
+  void TearDown() override { fs::remove_all(root_); }
 
   void Write(const std::string& path, const std::string& contents) {
     fs::create_directories(fs::path(root_ + "/" + path).parent_path());

@@ -23,6 +23,7 @@ struct JobRecord {
   bool fetching = false;                         // what it names in S3 is not here yet
   std::optional<Gang> gang;                      // the ranks that have not all ended
   absl::Time not_before = absl::InfinitePast();  // of the next generation
+  bool said_no_room = false;                     // no attached worker has the memory
   CondVar changed;                               // the job has new events, or WakeAll()
 };
 

@@ -46,17 +46,13 @@ int64_t WireBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan
 
 std::string Gibibytes(int64_t bytes) { return absl::StrFormat("%.1f GiB", bytes / 1073741824.0); }
 
-// A worker that does not know its memory has room.
-bool HasRoom(const WorkerInfo& worker, int64_t bytes) {
-  return worker.memory_bytes == 0 || bytes <= worker.memory_bytes;
+// The workers that the plan's ranks run on, as far as they are known.
+size_t KnownRanks(const std::vector<WorkerInfo>& workers, const Plan& plan) {
+  return std::min(workers.size(), static_cast<size_t>(WorldSize(plan)));
 }
 
-bool Fits(const Plan& plan, const std::vector<WorkerInfo>& workers) {
-  const size_t known = std::min(workers.size(), static_cast<size_t>(WorldSize(plan)));
-  for (size_t rank = 0; rank < known; ++rank) {
-    if (!HasRoom(workers[rank], plan.stages[rank % plan.stages.size()].memory_bytes)) return false;
-  }
-  return true;
+int64_t BytesOfRank(const Plan& plan, size_t rank) {
+  return plan.stages[rank % plan.stages.size()].memory_bytes;
 }
 
 std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
@@ -74,15 +70,8 @@ std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, con
   if (std::count(facts.evaluation_windows.begin(), facts.evaluation_windows.end(), 0) > 0) {
     notes.push_back("wire_bytes leaves out evaluation texts whose tokens are not counted yet");
   }
-  const size_t known = std::min(workers.size(), static_cast<size_t>(WorldSize(plan)));
-  for (size_t rank = 0; rank < known; ++rank) {
-    const size_t stage = rank % plan.stages.size();
-    const int64_t needed = plan.stages[stage].memory_bytes;
-    if (HasRoom(workers[rank], needed)) continue;
-    notes.push_back(absl::StrCat("stage ", stage, " needs about ", Gibibytes(needed), ", but ",
-                                 workers[rank].device, " of worker ", workers[rank].id.value(),
-                                 " has ", Gibibytes(workers[rank].memory_bytes)));
-  }
+  const std::vector<std::string> no_room = RoomNotes(workers, plan);
+  notes.insert(notes.end(), no_room.begin(), no_room.end());
   return notes;
 }
 
@@ -112,6 +101,23 @@ void ForEachLinear(const ModelFacts& facts, const JobSpec& spec, const F& f) {
 }
 
 }  // namespace
+
+bool HasRoom(const WorkerInfo& worker, int64_t bytes) {
+  return worker.memory_bytes == 0 || bytes <= worker.memory_bytes;
+}
+
+std::vector<std::string> RoomNotes(const std::vector<WorkerInfo>& workers, const Plan& plan) {
+  std::vector<std::string> notes;
+  for (size_t rank = 0; rank < KnownRanks(workers, plan); ++rank) {
+    const WorkerInfo& worker = workers[rank];
+    const int64_t needed = BytesOfRank(plan, rank);
+    if (HasRoom(worker, needed)) continue;
+    notes.push_back(absl::StrCat("stage ", rank % plan.stages.size(), " needs about ",
+                                 Gibibytes(needed), ", but ", worker.device, " of worker ",
+                                 worker.id.value(), " has ", Gibibytes(worker.memory_bytes)));
+  }
+  return notes;
+}
 
 // On CPUs bfloat16 moves W4 per row of the demo model by more than 3 % (docs/results.md), so it is
 // not taken there unless asked for; on GPUs float32 would be ten times slower.
@@ -170,18 +176,21 @@ void SetMemory(const JobSpec& spec, const ModelFacts& facts, int64_t rank_bytes,
   }
 }
 
+bool Fits(const Plan& plan, const std::vector<WorkerInfo>& workers) {
+  for (size_t rank = 0; rank < KnownRanks(workers, plan); ++rank) {
+    if (!HasRoom(workers[rank], BytesOfRank(plan, rank))) return false;
+  }
+  return true;
+}
+
 // Replicas before stages: they share a step's windows and never wait for one another within one.
 // Each of them holds all layers, so they must have room.
-Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
-              const std::vector<WorkerInfo>& workers) {
+Plan PlanStages(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
+                const std::vector<WorkerInfo>& workers) {
   Plan plan;
   plan.sequential = IsSequential(spec.method);
   plan.dtype = ResolveDType(spec, workers);
   plan.training_dtype = ResolveTrainingDType(spec, workers);
-  if (NeedsCalibration(spec.method)) {
-    plan.micro_batches =
-        (spec.calibration.samples + spec.compute.micro_batch - 1) / spec.compute.micro_batch;
-  }
   const int64_t rank_bytes = RankBytes(workers);
   for (const GangShape& shape : shapes) {
     plan.stages = SplitLayers(facts.config.num_layers, shape.stages);
@@ -192,6 +201,16 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
     plan.keep_graphs = false;
     SetMemory(spec, facts, rank_bytes, &plan);
     if (Fits(plan, workers)) break;
+  }
+  return plan;
+}
+
+Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<GangShape>& shapes,
+              const std::vector<WorkerInfo>& workers) {
+  Plan plan = PlanStages(spec, facts, shapes, workers);
+  if (NeedsCalibration(spec.method)) {
+    plan.micro_batches =
+        (spec.calibration.samples + spec.compute.micro_batch - 1) / spec.compute.micro_batch;
   }
   plan.wire_bytes = WireBytes(spec, facts, plan);
   plan.checkpoint_bytes = facts.checkpoint_bytes;

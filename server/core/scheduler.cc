@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
+#include "server/core/queue.h"
 #include "server/core/sources.h"
 
 namespace rondo {
@@ -22,6 +23,11 @@ absl::Duration PauseAfter(int retries) {
   absl::Duration pause = kFirstPause;
   for (int i = 1; i < retries && pause < kLongestPause; ++i) pause *= 2;
   return std::min(pause, kLongestPause);
+}
+
+// Without so many a job cannot start.
+size_t WorkersNeeded(const JobSpec& spec) {
+  return spec.workers > 0 ? spec.workers : FewestRanks(spec);
 }
 
 }  // namespace
@@ -59,34 +65,51 @@ void Scheduler::RemoveLeftovers() {
 }
 
 void Scheduler::Schedule() {
-  for (JobRecord* record : jobs_->Open()) {
-    const JobState state = record->job.state;
-    const bool waiting = state == JobState::kQueued || state == JobState::kRecovering;
-    if (!waiting || record->fetching || record->gang || !jobs_->broken().ok()) continue;
-    if (clock_->Now() < record->not_before) continue;
-    std::vector<WorkerInfo> idle = workers_->Idle();
-    size_t ranks = 0;
-    const Fit fit = Fits(record, idle, &ranks);
-    if (fit == Fit::kWait) return;
-    if (fit == Fit::kSkip) continue;
-    idle.resize(ranks);
-    Start(record, idle);
+  while (StartNext()) {
   }
 }
 
-Scheduler::Fit Scheduler::Fits(JobRecord* record, const std::vector<WorkerInfo>& idle,
-                               size_t* ranks) {
-  if (idle.empty()) return Fit::kWait;
-  const JobSpec& spec = record->job.spec;
-  const size_t wanted = spec.workers > 0 ? spec.workers : FewestRanks(spec);
-  if (wanted > static_cast<size_t>(workers_->attached())) return Fit::kSkip;
-  if (wanted > idle.size()) return Fit::kWait;
+bool Scheduler::StartNext() {
+  std::vector<WorkerInfo> idle = workers_->Idle();
+  if (idle.empty() || !jobs_->broken().ok()) return false;
+  for (JobRecord* record : InOrder(jobs_->Open(), clock_->Now())) {
+    if (TryStart(record, idle)) return true;
+    KeepFor(record, &idle);
+    if (idle.empty()) return false;
+  }
+  return false;
+}
+
+bool Scheduler::TryStart(JobRecord* record, const std::vector<WorkerInfo>& idle) {
+  if (WorkersNeeded(record->job.spec) > idle.size()) return false;
   if (const absl::Status loaded = LoadFacts(record); !loaded.ok()) {
     Fail(record, loaded);
-    return Fit::kSkip;
+    return true;
   }
-  *ranks = RanksFor(spec, record->facts->config, static_cast<int>(idle.size()));
-  return Fit::kStart;
+  const GangChoice choice = ChooseGang(record->job.spec, *record->facts, idle);
+  if (!choice.fits) return false;
+  if (const absl::Status started = StartGang(record, choice.workers); !started.ok()) {
+    Fail(record, started);
+  }
+  return true;
+}
+
+void Scheduler::KeepFor(JobRecord* record, std::vector<WorkerInfo>* idle) {
+  const std::vector<WorkerInfo> attached = workers_->Attached();
+  if (WorkersNeeded(record->job.spec) > attached.size()) return;
+  if (!LoadFacts(record).ok()) return;  // it fails when it has enough workers
+  const GangChoice choice = ChooseGang(record->job.spec, *record->facts, attached);
+  if (!choice.fits) return SayNoRoom(record, choice);
+  if (Waited(record->job, clock_->Now()) < kBackfill) return;
+  std::erase_if(*idle, [&](const auto& worker) { return HasRoom(worker, choice.memory_bytes); });
+}
+
+void Scheduler::SayNoRoom(JobRecord* record, const GangChoice& choice) {
+  const std::string why = absl::StrCat("no workers have the memory: ", choice.why_not);
+  if (fixed_fleet_) return Fail(record, absl::ResourceExhaustedError(why));
+  if (std::exchange(record->said_no_room, true)) return;
+  jobs_->Record(record, Note{Severity::kWarning, -1, absl::StrCat("it waits: ", why)})
+      .IgnoreError();
 }
 
 // A job that outlived a restart of the coordinator is checked again, under the lock: it is rare,
@@ -95,10 +118,6 @@ absl::Status Scheduler::LoadFacts(JobRecord* record) {
   if (record->facts) return absl::OkStatus();
   ASSIGN_OR_RETURN(record->facts, CheckSpec(LocalSpec(record->job)));
   return absl::OkStatus();
-}
-
-void Scheduler::Start(JobRecord* record, const std::vector<WorkerInfo>& gang) {
-  if (const absl::Status started = StartGang(record, gang); !started.ok()) Fail(record, started);
 }
 
 absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang) {
@@ -112,6 +131,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
     ranks.workers.push_back(worker.id);
   }
   const JobSpec spec = LocalSpec(job);
+  ranks.heard = clock_->Now();
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
   // The whole gang or nothing of it.
@@ -170,6 +190,25 @@ void Scheduler::OnWorkerLost(const WorkerId& worker, const std::string& why, Dep
     if (record->gang->ended[rank]) continue;
     if (left && !record->gang->stopping) record->gang->maintenance = true;
     OnRankEnded(record, rank, lost);
+  }
+}
+
+void Scheduler::EndSilentGangs(absl::Duration silence) {
+  const absl::Time now = clock_->Now();
+  for (JobRecord* record : jobs_->Open()) {
+    if (!record->gang || record->gang->stopping || now - record->gang->heard <= silence) continue;
+    record->gang->stalled = absl::UnavailableError(
+        absl::StrCat("no rank has reported anything for ", absl::ToInt64Seconds(silence),
+                     " s; one of them is stuck"));
+    LogWarning("coordinator", absl::StrCat("job ", record->job.id.value(), ": ",
+                                           std::string(record->gang->stalled.message())));
+    StopOthers(record);
+  }
+}
+
+void Scheduler::HeardFromAll() {
+  for (JobRecord* record : jobs_->Open()) {
+    if (record->gang) record->gang->heard = clock_->Now();
   }
 }
 

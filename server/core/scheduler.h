@@ -1,11 +1,14 @@
-// Starts jobs on gangs of idle workers, first come first served, and decides what becomes of a job
-// when its ranks have ended. All ranks of a gang are reserved at once or none is. A job that asks
-// for more workers than are attached waits without holding up those behind it.
+// Starts jobs on gangs of idle workers, in the order of queue.h, and decides what becomes of a job
+// when its ranks have ended. All ranks of a gang are reserved at once or none is, and a worker gets
+// only what it has the memory for. A job that needs more workers, or more memory, than are attached
+// waits without holding up those behind it. One that needs only what others use now lets those
+// behind it start for a while (kBackfill); then the idle workers that it can use are kept for it.
 //
 // A lost rank ends its generation: the others are told to stop, and when all have ended the job is
 // RECOVERING and, after a pause that doubles, goes on with the next generation, at most kMaxRetries
 // times. Generations that end because a worker was told to go or because the coordinator was
-// started again are not counted among these.
+// started again are not counted among these. A gang that says nothing has a rank that is stuck,
+// though its process may run: while one rank waits for the others, these have something to say.
 //
 // Guarded by its owner's lock. A failing store (JobTable::broken) stops all progress.
 #pragma once
@@ -15,6 +18,7 @@
 
 #include "common/base/clock.h"
 #include "common/domain/rank_task.h"
+#include "server/core/gang_choice.h"
 #include "server/core/job_folder.h"
 #include "server/core/job_table.h"
 #include "server/core/worker_table.h"
@@ -30,8 +34,15 @@ class Scheduler {
 
   // `jobs`, `workers`, `clock` must outlive the scheduler. A job has the folder
   // <artifact_root>/<job id>.
-  Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, std::string artifact_root)
-      : jobs_(jobs), workers_(workers), clock_(clock), artifact_root_(std::move(artifact_root)) {}
+  // With `fixed_fleet` no other workers will ever attach: a job that none of them has the memory
+  // for fails.
+  Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, std::string artifact_root,
+            bool fixed_fleet)
+      : jobs_(jobs),
+        workers_(workers),
+        clock_(clock),
+        artifact_root_(std::move(artifact_root)),
+        fixed_fleet_(fixed_fleet) {}
 
   // After a start of the coordinator: jobs that were running have no ranks any more.
   absl::Status Recover();
@@ -42,6 +53,10 @@ class Scheduler {
   void OnRankEnded(JobRecord* record, int rank, const absl::Status& status);
   void OnWorkerLost(const WorkerId& worker, const std::string& why,
                     Departure departure = Departure::kLost);
+  // Ends the generation of every gang of which no rank has said anything for so long.
+  void EndSilentGangs(absl::Duration silence);
+  // As if every gang had said something now.
+  void HeardFromAll();
   // FAILED_PRECONDITION: the job has ended.
   absl::Status Cancel(JobRecord* record, const std::string& by);
   // REQUIRES: the job has no gang. Its message names sources in S3 by their names.
@@ -50,10 +65,13 @@ class Scheduler {
   std::string ArtifactDir(const JobId& id) const { return artifact_root_ + "/" + id.value(); }
 
  private:
-  enum class Fit { kStart, kSkip, kWait };
-  Fit Fits(JobRecord* record, const std::vector<WorkerInfo>& idle, size_t* ranks);
-  // Moves the job on, or to FAILED with what is in the way.
-  void Start(JobRecord* record, const std::vector<WorkerInfo>& gang);
+  // Moves the first job that can be moved; false: there is none.
+  bool StartNext();
+  // Moves the job on, or to FAILED with what is in the way; false: it waits.
+  bool TryStart(JobRecord* record, const std::vector<WorkerInfo>& idle);
+  // Of `idle`, those that must stay so for a job that waits.
+  void KeepFor(JobRecord* record, std::vector<WorkerInfo>* idle);
+  void SayNoRoom(JobRecord* record, const GangChoice& choice);
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
   JobFolder Folder(const JobId& id) const { return JobFolder(ArtifactDir(id)); }
   absl::Status LoadFacts(JobRecord* record);
@@ -66,6 +84,7 @@ class Scheduler {
   WorkerTable* const workers_;
   const Clock* const clock_;
   const std::string artifact_root_;
+  const bool fixed_fleet_;
 };
 
 }  // namespace rondo

@@ -58,21 +58,24 @@ std::vector<WorkerInfo> WorkerTable::List() const {
   return list;
 }
 
-std::vector<WorkerInfo> WorkerTable::Idle() const {
-  std::vector<WorkerInfo> idle;
+std::vector<WorkerInfo> WorkerTable::ByHost(
+    const std::function<bool(const WorkerInfo&)>& among) const {
+  std::vector<WorkerInfo> workers;
   for (const auto& [id, entry] : workers_) {
-    if (entry.info.state == WorkerState::kIdle) idle.push_back(entry.info);
+    if (among(entry.info)) workers.push_back(entry.info);
   }
-  std::sort(idle.begin(), idle.end(), [](const WorkerInfo& a, const WorkerInfo& b) {
+  std::sort(workers.begin(), workers.end(), [](const WorkerInfo& a, const WorkerInfo& b) {
     return std::tie(a.host, a.id) < std::tie(b.host, b.id);
   });
-  return idle;
+  return workers;
 }
 
-int WorkerTable::attached() const {
-  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
-    return worker.second.link != nullptr;
-  }));
+std::vector<WorkerInfo> WorkerTable::Idle() const {
+  return ByHost([](const WorkerInfo& worker) { return worker.state == WorkerState::kIdle; });
+}
+
+std::vector<WorkerInfo> WorkerTable::Attached() const {
+  return ByHost([](const WorkerInfo& worker) { return worker.state != WorkerState::kLost; });
 }
 
 std::vector<WorkerId> WorkerTable::SilentSince(absl::Time time) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -40,8 +41,9 @@ class WorkerTable {
   void Release(const WorkerId& id);  // no effect on a lost one
 
   std::vector<WorkerInfo> List() const;  // by id
-  std::vector<WorkerInfo> Idle() const;  // by host, then id: neighbours get neighbouring stages
-  int attached() const;
+  // By host, then id: neighbours get neighbouring stages.
+  std::vector<WorkerInfo> Idle() const;
+  std::vector<WorkerInfo> Attached() const;
   std::vector<WorkerId> SilentSince(absl::Time time) const;
   void ForgetLostBefore(absl::Time time);
 
@@ -53,6 +55,7 @@ class WorkerTable {
     absl::Time heard;  // for a lost one, when it was lost
   };
   const Entry* FindAttached(const WorkerId& id) const;
+  std::vector<WorkerInfo> ByHost(const std::function<bool(const WorkerInfo&)>& among) const;
   std::map<WorkerId, Entry> workers_;
   int64_t last_session_ = 0;
 };

@@ -170,4 +170,12 @@ absl::StatusOr<Principal> Gate::Admit(const grpc::ServerContext& context, std::s
   return caller;
 }
 
+absl::Status Gate::CheckPriority(const Principal& caller, const JobSpec& spec) {
+  if (spec.priority <= 0 || caller.role == Role::kAdmin) return absl::OkStatus();
+  return WithReason(absl::PermissionDeniedError(absl::StrCat(
+                        "priority is ", spec.priority, ", but ", caller.name, " is a ",
+                        RoleName(caller.role), "; only an admin may give more than 0")),
+                    "PRIORITY_NOT_ALLOWED");
+}
+
 }  // namespace rondo

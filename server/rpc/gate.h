@@ -33,6 +33,9 @@ class Gate {
   // Whether the files of a job are where jobs may read.
   absl::Status CheckPaths(const JobSpec& spec) const { return roots_.Check(spec); }
 
+  // Whether the caller may have a job go before those of others.
+  static absl::Status CheckPriority(const Principal& caller, const JobSpec& spec);
+
   // With the limit that a named principal has.
   Submitter SubmitterOf(const Principal& caller) const {
     return {caller.name, caller.name.empty() ? 0 : options_.max_queued_jobs};

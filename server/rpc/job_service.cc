@@ -30,6 +30,8 @@ grpc::Status JobServiceHandler::SubmitJob(grpc::ServerContext* context,
   if (!spec.ok()) return ToGrpc(spec.status());
   const absl::Status allowed = gate_->CheckPaths(*spec);
   if (!allowed.ok()) return ToGrpc(allowed);
+  const absl::Status before_others = Gate::CheckPriority(*caller, *spec);
+  if (!before_others.ok()) return ToGrpc(before_others);
   const absl::StatusOr<Submission> submission =
       coordinator_->Submit(request->request_id(), *spec, gate_->SubmitterOf(*caller));
   if (absl::IsResourceExhausted(submission.status())) {
@@ -51,6 +53,8 @@ grpc::Status JobServiceHandler::ValidateJob(grpc::ServerContext* context,
   if (!spec.ok()) return ToGrpc(spec.status());
   const absl::Status allowed = gate_->CheckPaths(*spec);
   if (!allowed.ok()) return ToGrpc(allowed);
+  const absl::Status before_others = Gate::CheckPriority(*caller, *spec);
+  if (!before_others.ok()) return ToGrpc(before_others);
   const absl::StatusOr<Plan> plan = coordinator_->ValidateJob(*spec);
   if (!plan.ok()) return ToGrpc(plan.status());
   *response->mutable_plan() = ToProto(*plan);

@@ -28,6 +28,7 @@ struct Flags {
   std::string health_listen;
   SecurityOptions security;
   double lease_seconds = 30;
+  double stall_seconds = absl::ToDoubleSeconds(Coordinator::Options{}.stall);
   LogLevel log_level = LogLevel::kInfo;
 };
 
@@ -76,6 +77,7 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   options.worker_silence = absl::Seconds(flags.lease_seconds);
   options.s3 = S3OptionsFromEnvironment();
   options.download_root = flags.download_dir;
+  options.stall = absl::Seconds(flags.stall_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                    Server::Start({flags.listen, coordinator.get(), flags.security}));
@@ -111,6 +113,11 @@ int Main(int argc, char** argv) {
   DeclareSecurity(&app, &flags.security);
   app.add_option("--lease", flags.lease_seconds,
                  "seconds of silence after which a worker is lost, and ends its ranks")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--stall", flags.stall_seconds,
+                 "seconds in which no rank of a job reports anything, after which it is taken up "
+                 "again by a new gang")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},

@@ -27,7 +27,7 @@ class PathRootsTest : public testing::Test {
     spec_.calibration.path = dir_ + "/models/text.txt";
     roots_ = *PathRoots::Open({dir_ + "/models/"});
   }
-  ~PathRootsTest() override { fs::remove_all(dir_); }
+  void TearDown() override { fs::remove_all(dir_); }
 
   absl::Status Refusal(const std::string& field, const std::string& path) {
     return absl::PermissionDeniedError(field + " is \"" + path + "\"; jobs may read what is in " +

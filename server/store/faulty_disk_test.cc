@@ -80,7 +80,7 @@ class FaultyDiskTest : public testing::TestWithParam<Fault> {
   FaultyDiskTest() : dir_(testing::TempDir() + "/faulty-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
   }
-  ~FaultyDiskTest() override { std::filesystem::remove_all(dir_); }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   std::unique_ptr<JobStore> Open() {
     auto store = OpenSqliteJobStore(dir_ + "/rondo.db");

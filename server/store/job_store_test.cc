@@ -26,7 +26,7 @@ class JobStoreTest : public testing::Test {
     std::filesystem::create_directories(dir_);
     Reopen();
   }
-  ~JobStoreTest() override {
+  void TearDown() override {
     store_.reset();
     std::filesystem::remove_all(dir_);
   }

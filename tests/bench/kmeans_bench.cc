@@ -166,4 +166,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace rondo
 
+// What throws ends the bench.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) { return rondo::Main(argc, argv); }

@@ -30,14 +30,12 @@ def smollm2(folder, samples):
             "text=tests/data/smollm2/ppl_test_40x512.npy", "--eval-seq-len", "512"]
 
 
-def quantize(options, job, bits, group, init, clustering):
+def quantize(options, job, bits, group, method):
     with tempfile.TemporaryDirectory() as folder:
         command = [f"{options.bin_dir}/rondo", "quantize", "--json", *job, "--no-eval-original",
-                   "--method", "vqround", "--init", init, "--clustering", clustering,
-                   "--steps", str(options.steps), "--learning-rate", str(options.learning_rate),
-                   "--schedule", options.schedule, "--bits", str(bits), "--group-size", str(group),
+                   *method, "--steps", str(options.steps), "--bits", str(bits), "--group-size", str(group),
                    "--asymmetric", "--workers", "1", "--threads", str(options.threads),
-                   "--checkpoint-every", "0", "--export", "dense", "--out", f"{folder}/out"]
+                   "--eval-windows", str(options.eval_windows), "--checkpoint-every", "0", "--export", "dense", "--out", f"{folder}/out"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -56,6 +54,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--samples", type=int, default=128, help="windows of the demo model")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--eval-windows", type=int, default=0, help="at most; 0: all")
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--threads", type=int, default=2)
@@ -70,7 +69,9 @@ def main():
         for bits in map(int, options.bits.split(",")):
             for row in options.rows.split(","):
                 init, clustering = ROWS[row]
-                done = quantize(options, job, bits, group3 if bits == 3 else group2, init, clustering)
+                method = ["--method", "vqround", "--init", init, "--clustering", clustering, "--schedule",
+                          options.schedule, "--learning-rate", str(options.learning_rate)]
+                done = quantize(options, job, bits, group3 if bits == 3 else group2, method)
                 start, end = perplexity(done, True), perplexity(done, False)
                 failed |= clustering == "sign-preserving" and end >= start
                 seconds = sum(p["seconds"] for p in done["phases"] if p["phase"].endswith("FINETUNE"))

@@ -1,6 +1,7 @@
 // VQRound and its baselines through `rondo quantize`: real coordinator, agents, ranks and files.
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -68,6 +69,20 @@ TEST(LearnedRounding, OneTwoAndFourWorkersGiveTheSameWeights) {
   }
   ExpectSameTensors(dir / "1", dir / "2");
   ExpectSameTensors(dir / "1", dir / "4");
+}
+
+TEST(LearnedRounding, ThePlanIsThatOfTheJob) {
+  ScopedDir dir;
+  Arguments argv =
+      Command(kTinyModel, dir / "out", {"--method", "vqround", "--steps", "2", "--workers", "2"});
+  const CommandResult job = RunCommand(argv);
+  ASSERT_EQ(job.exit_code, 0) << job.err;
+  argv[1] = "plan";
+  const auto out = std::find(argv.begin(), argv.end(), "--out");
+  argv.erase(out, out + 2);
+  const CommandResult plan = RunCommand(argv);
+  ASSERT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_EQ(LastLine(plan.out), LastLine(job.out)["plan"]);
 }
 
 double Perplexity(const nlohmann::json& job, bool before_training) {

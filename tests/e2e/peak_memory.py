@@ -93,11 +93,12 @@ def main():
                f"{folder}/tokens.npy", "--samples", str(SAMPLES), "--seq-len", str(TOKENS),
                "--workers", "1", "--override", "*:method=rtn", "--override",
                "model.layers.0.*:method=gptq"]
-        plan = subprocess.run([f"{args.bin_dir}/rondo", "plan", "--json", *job], check=True,
-                              stdout=subprocess.PIPE, text=True)
-        planned = int(json.loads(plan.stdout)["stages"][0]["memory_bytes"])
-        subprocess.run([f"{args.bin_dir}/rondo", "quantize", *job, "--out", f"{folder}/out"],
-                       check=True)
+        done = subprocess.run([f"{args.bin_dir}/rondo", "quantize", "--json", *job, "--out",
+                               f"{folder}/out"], check=True, stdout=subprocess.PIPE, text=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    planned = int(result["plan"]["stages"][0]["memory_bytes"])
+    for phase in result["phases"]:
+        print(f"{phase['phase']}: peak so far {int(phase['peak_bytes']) / 1e9:.2f} GB")
     # Of all processes below this one, those that were waited for.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     print(f"weights {weights / 1e9:.2f} GB as stored, planned {planned / 1e9:.2f} GB, "

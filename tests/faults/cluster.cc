@@ -59,6 +59,7 @@ void Process::Kill() {
 
 Cluster::Cluster(absl::Duration patience)
     : patience_(absl::StrCat(absl::ToInt64Seconds(patience))),
+      stall_(absl::StrCat(absl::ToInt64Seconds(3 * patience))),
       dir_(testing::TempDir() + "/cluster-" + RandomHexId()) {
   EXPECT_TRUE(MakeDirs(dir_ + "/state").ok());
   EXPECT_TRUE(MakeDirs(dir_ + "/models").ok());
@@ -79,10 +80,11 @@ bool Cluster::StartServer(const std::vector<std::string>& environment) {
   const std::string log = dir_ + "/server.log";
   const size_t before = fs::exists(log) ? fs::file_size(log) : 0;
   const std::string listen = address_.empty() ? "127.0.0.1:0" : address_;
-  server_ = std::make_unique<Process>("rondo-server",
-                                      std::vector<std::string>{"--listen", listen, "--state-dir",
-                                                               state_dir(), "--lease", patience_},
-                                      environment, log);
+  server_ = std::make_unique<Process>(
+      "rondo-server",
+      std::vector<std::string>{"--listen", listen, "--state-dir", state_dir(), "--lease", patience_,
+                               "--stall", stall_},
+      environment, log);
   bool ended = false;
   const bool settled = Eventually(absl::Seconds(60), [&] {
     ended = server_->WaitFor(absl::ZeroDuration());

@@ -33,8 +33,9 @@ class Process {
 
 class Cluster {
  public:
-  // `patience`: the lease of agents, and how long they wait for a sign of life of their ranks.
-  // Short where a test is about its end; a loaded machine can be slow for seconds.
+  // `patience`: the lease of agents, and how long they wait for a sign of life of their ranks; a
+  // gang may be silent for three times as long. Short where a test is about its end; a loaded
+  // machine can be slow for seconds.
   explicit Cluster(absl::Duration patience = absl::Minutes(1));
   ~Cluster();
 
@@ -54,6 +55,7 @@ class Cluster {
 
  private:
   const std::string patience_;  // in seconds
+  const std::string stall_;     // likewise
   std::string dir_;
   std::string address_;
   std::unique_ptr<Process> server_;

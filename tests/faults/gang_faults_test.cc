@@ -133,7 +133,7 @@ TEST_P(GangFault, AtARankAndStepCostsAGenerationAndNothingElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, GangFault,
-                         testing::Values(Fault{"exit"}, Fault{"kill"}, Fault{"stop"},
+                         testing::Values(Fault{"exit"}, Fault{"kill"}, Fault{"stop"}, Fault{"hang"},
                                          Fault{"slow", 1}),
                          [](const auto& info) { return info.param.name; });
 

@@ -3,9 +3,9 @@
 // the number of steps only, not on the number of ranks nor on how often the work was taken up.
 //
 // What it does is the name of the job's model folder: "gang-STEPS" or "gang-STEPS-FAULT-RANK-STEP".
-// The fault happens in the first generation, before the step (from 0): exit, kill, stop, slow,
-// refuse (an error that lies in the job), or die (kill, in every generation). A note in the job's
-// history says that it happened.
+// The fault happens in the first generation, before the step (from 0): exit, kill, stop, hang (the
+// process gives signs of life, and nothing else), slow, refuse (an error that lies in the job), or
+// die (kill, in every generation). A note in the job's history says that it happened.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -196,6 +196,7 @@ class Worker {
     if (fault == "exit") _exit(3);
     if (fault == "kill" || fault == "die") raise(SIGKILL);
     if (fault == "stop") raise(SIGSTOP);
+    if (fault == "hang") absl::SleepFor(absl::InfiniteDuration());
     if (fault == "slow") absl::SleepFor(kSlow);
     if (fault == "refuse") return absl::InvalidArgumentError("the model is not to its taste");
     return absl::OkStatus();

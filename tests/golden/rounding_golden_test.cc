@@ -48,7 +48,8 @@ TEST_F(RoundingGoldenTest, Start) {
   const auto start = FractionalStart(golden_.Float("W"), GridOf(), {});
   ASSERT_TRUE(start.ok()) << start.status();
   EXPECT_TRUE(at::allclose(start->alpha.to(at::kDouble), golden_.Get("alpha0"), 1e-4, 1e-5));
-  const at::Tensor base = golden_.Get("base_int") + golden_.Get("zero") + kernels::kBaseOffset;
+  const at::Tensor base =
+      golden_.Get("base_int") + golden_.Get("zero") + kernels::BaseOffset(kMaxq);
   EXPECT_TRUE(at::equal(start->base.to(at::kDouble), base));
   const at::Tensor alpha0 = InverseRectifiedSigmoid(golden_.Float("rest"));
   EXPECT_TRUE(at::allclose(alpha0.to(at::kDouble), golden_.Get("alpha0"), 1e-4, 1e-6));
@@ -57,7 +58,7 @@ TEST_F(RoundingGoldenTest, Start) {
 TEST_F(RoundingGoldenTest, SoftAndHardWeights) {
   const auto start = FractionalStart(golden_.Float("W"), GridOf(), {});
   ASSERT_TRUE(start.ok()) << start.status();
-  const at::Tensor base = start->base.to(at::kDouble) - kernels::kBaseOffset;
+  const at::Tensor base = start->base.to(at::kDouble) - kernels::BaseOffset(kMaxq);
   const at::Tensor alpha = golden_.Float("alpha");
   const at::Tensor r = RectifiedSigmoid(alpha).to(at::kDouble);
   EXPECT_TRUE(at::allclose(r, golden_.Get("r_soft"), 1e-4, 1e-6));

@@ -69,6 +69,23 @@ TEST_F(Limits, FilesOfAJobAreBelowTheRoots) {
   EXPECT_EQ(alice->Validate(spec).status().code(), absl::StatusCode::kPermissionDenied);
 }
 
+TEST_F(Limits, OnlyAnAdminGoesBeforeOthers) {
+  AddToken("ops", "admin");
+  StartServer();
+  auto alice = Client("alice");
+  JobSpec spec = SecureTinySpec();
+  spec.priority = 1;
+  const absl::Status refused = alice->Submit(spec, "1").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(refused.message(),
+            "priority is 1, but alice is a client; only an admin may give more than 0");
+  EXPECT_EQ(ReasonOf(refused), "PRIORITY_NOT_ALLOWED");
+  EXPECT_EQ(alice->Validate(spec).status(), refused);
+  EXPECT_EQ(Client("ops")->Submit(spec, "2")->job.spec.priority, 1);
+  spec.priority = -10;
+  EXPECT_TRUE(alice->Submit(spec, "3").ok());
+}
+
 TEST_F(Limits, LongMessagesAreRefused) {
   StartServer();
   grpc::ChannelArguments arguments;

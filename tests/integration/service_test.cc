@@ -80,7 +80,7 @@ class ServiceTest : public testing::Test {
     StartServer("127.0.0.1:0");
     client_ = RondoClient::Connect(server_->address());
   }
-  ~ServiceTest() override {
+  void TearDown() override {
     StopServer();
     std::filesystem::remove_all(dir_);
   }

@@ -200,14 +200,14 @@ TEST(ClusteringTest, BadArgumentsAreRefused) {
 
 TEST(ClusteringTest, CodebookRowsAreLoweredToTheirShare) {
   CodebookSettings settings;  // 4096 codes of 8, at most an eighth
-  EXPECT_EQ(CodebookRows(settings, 4096 * 4096), 4096);
-  EXPECT_EQ(CodebookRows(settings, 4096 * 64), 4096);
-  EXPECT_EQ(CodebookRows(settings, 4096 * 64 - 1), 4095);
-  EXPECT_EQ(CodebookRows(settings, 192 * 576), 1728);
-  EXPECT_EQ(CodebookRows(settings, 64 * 128), 256);  // a row for each pattern
+  EXPECT_EQ(CodebookRows(settings, int64_t{4096} * 4096), 4096);
+  EXPECT_EQ(CodebookRows(settings, int64_t{4096} * 64), 4096);
+  EXPECT_EQ(CodebookRows(settings, int64_t{4096} * 64 - 1), 4095);
+  EXPECT_EQ(CodebookRows(settings, int64_t{192} * 576), 1728);
+  EXPECT_EQ(CodebookRows(settings, int64_t{64} * 128), 256);  // a row for each pattern
   EXPECT_EQ(CodebookRows(settings, 8), 1);
   settings.clustering = Clustering::kL2;
-  EXPECT_EQ(CodebookRows(settings, 64 * 128), 128);
+  EXPECT_EQ(CodebookRows(settings, int64_t{64} * 128), 128);
 }
 
 TEST(ClusteringTest, OneOpenMpRuntimeAndTorchsBlas) {

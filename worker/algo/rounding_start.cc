@@ -14,8 +14,6 @@ namespace {
 constexpr double kGamma = -0.1, kZeta = 1.1;  // h stretches the sigmoid to (kGamma, kZeta)
 constexpr double kRange = kZeta - kGamma;
 
-constexpr int kMaxBits = 7;  // base is stored as 0..2^bits + 2 in a byte
-
 // Fractions of NearestStart: up or down by at least kDecided, and inside h's clamp by kInside.
 constexpr double kDecided = 0.02, kInside = 0.001;
 
@@ -36,11 +34,6 @@ absl::Status CheckShape(const char* what, const at::Tensor& t, const at::Tensor&
 }
 
 absl::Status CheckGrid(const Grid& grid, const at::Tensor& w) {
-  if (grid.bits > kMaxBits) {
-    return absl::InvalidArgumentError(absl::StrCat("rounding is learned on grids of at most ",
-                                                   kMaxBits, " bits, not on a grid of ", grid.bits,
-                                                   " bits"));
-  }
   const int64_t size = grid.group_size;
   const int64_t groups = size > 0 ? (w.size(1) + size - 1) / size : 0;
   for (const at::Tensor* t : {&grid.scale, &grid.zero_point}) {
@@ -52,10 +45,15 @@ absl::Status CheckGrid(const Grid& grid, const at::Tensor& w) {
   return absl::OkStatus();
 }
 
-RoundingVariables Variables(const at::Tensor& base, const at::Tensor& h, const Grid& grid) {
-  const int top = 1 << grid.bits;  // maxq + 1
-  const at::Tensor stored = base.clamp(-kernels::kBaseOffset, top).add_(kernels::kBaseOffset);
-  return {stored.to(at::kByte), InverseRectifiedSigmoid(h), grid};
+RoundingVariables Variables(const at::Tensor& base, at::Tensor h, const Grid& grid) {
+  const int maxq = (1 << grid.bits) - 1, offset = kernels::BaseOffset(maxq);
+  if (offset > 0) {
+    const at::Tensor stored = base.clamp(-offset, maxq + 1).add_(offset);
+    return {stored.to(at::kByte), InverseRectifiedSigmoid(h), grid};
+  }
+  // What lies beyond an end starts at this end and can be trained off it.
+  h = h.masked_fill(base.lt(0), kInside).masked_fill_(base.ge(maxq), 1 - kInside);
+  return {base.clamp(0, maxq - 1).to(at::kByte), InverseRectifiedSigmoid(h), grid};
 }
 
 }  // namespace

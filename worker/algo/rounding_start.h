@@ -11,8 +11,7 @@
 namespace rondo {
 
 struct RoundingVariables {
-  at::Tensor base;   // [out, in] uint8: the lower code, clipped to [-2, maxq + 1], plus 2
-                     // (kernels::kBaseOffset)
+  at::Tensor base;   // [out, in] uint8: the lower code, clipped, plus kernels::BaseOffset()
   at::Tensor alpha;  // [out, in] float32
   Grid grid;
 };
@@ -21,7 +20,7 @@ struct RoundingVariables {
 // code - 1 where w / scale + zero_point < code, else code; h(alpha) = w / scale + zero_point -
 // base, within [0.52, 0.999] or [0.001, 0.48] (at 0 and 1 the soft forward has no gradient).
 // Hardening gives `linear` back exactly. w: [out, in] float32. INVALID_ARGUMENT when shapes do not
-// fit, w holds NaN or Inf, or the grid has more than 7 bits (base would not fit a byte).
+// fit or w holds NaN or Inf.
 absl::StatusOr<RoundingVariables> NearestStart(const at::Tensor& w, const QuantizedLinear& linear);
 
 // h(alpha) = the fractional part of `target` / scale; base its floor. target: [out, in] float32: w

@@ -20,7 +20,7 @@ at::Tensor Spread(const at::Tensor& groups, const Grid& grid, int64_t in) {
 // Codes out of base and a rounding r.
 at::Tensor Codes(const RoundingVariables& v, const at::Tensor& r) {
   const int maxq = (1 << v.grid.bits) - 1;
-  return (v.base.to(at::kFloat) - kernels::kBaseOffset + r).clamp(0, maxq);
+  return (v.base.to(at::kFloat) - kernels::BaseOffset(maxq) + r).clamp(0, maxq);
 }
 
 at::Tensor HardCodes(const RoundingVariables& v) {
@@ -63,7 +63,7 @@ Solved Solve(uint64_t seed, const GptqOptions& options) {
 }
 
 TEST(NearestStartTest, HardeningGivesTheCodesBack) {
-  for (int bits : {2, 3, 4}) {
+  for (int bits : {2, 3, 4, 8}) {
     for (bool symmetric : {false, true}) {
       const Solved s = Solve(1, Options(bits, 32, symmetric));
       const auto start = NearestStart(s.w, s.result.linear);
@@ -136,6 +136,17 @@ TEST(FractionalStartTest, BaseOutsideTheGridIsClipped) {
   EXPECT_TRUE(at::equal(HardCodes(*start), at::tensor({0, 0, 2, 3}, at::kByte).view({1, 4})));
 }
 
+TEST(FractionalStartTest, On8BitsBaseIsWithinTheGrid) {
+  const Grid grid = {at::ones({1, 1}), at::full({1, 1}, 2.0), 5, 8};
+  const at::Tensor w = at::tensor({-100.0f, -2.5f, 0.25f, 252.75f, 253.0f}).view({1, 5});
+  const auto start = FractionalStart(w, grid, {});
+  ASSERT_TRUE(start.ok()) << start.status();
+  EXPECT_TRUE(at::equal(start->base, at::tensor({0, 0, 2, 254, 254}, at::kByte).view({1, 5})));
+  EXPECT_TRUE(
+      at::equal(HardCodes(*start), at::tensor({0, 0, 2, 255, 255}, at::kByte).view({1, 5})));
+  EXPECT_LT((SoftWeight(*start) - Inside(w, grid)).abs().max().item<float>(), 0.002);
+}
+
 TEST(RectifiedSigmoidTest, InverseIsFiniteAndInverts) {
   const at::Tensor h = at::linspace(-0.5, 1.5, 201);
   const at::Tensor alpha = InverseRectifiedSigmoid(h);
@@ -172,9 +183,6 @@ TEST(RoundingStartTest, BadArgumentsAreRefused) {
   EXPECT_THAT(
       std::string(FractionalStart(s.w, linear.grid, at::zeros({24, 99})).status().message()),
       HasSubstr("push must have the shape of the weight, [24, 100]"));
-  const Solved wide = Solve(7, Options(8, 32, false));
-  EXPECT_THAT(std::string(NearestStart(wide.w, wide.result.linear).status().message()),
-              HasSubstr("a grid of 8 bits"));
   linear.grid.group_size = 16;
   EXPECT_THAT(std::string(NearestStart(s.w, linear).status().message()),
               HasSubstr("must be [24, 7]"));

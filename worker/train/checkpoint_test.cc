@@ -22,7 +22,7 @@ class TrainCheckpointTest : public ::testing::Test {
     std::string pattern = ::testing::TempDir() + "/rondo_train_XXXXXX";
     dir_ = JoinPath(mkdtemp(pattern.data()), "checkpoint");
   }
-  ~TrainCheckpointTest() override {
+  void TearDown() override {
     std::filesystem::remove_all(std::filesystem::path(dir_).parent_path());
   }
 

@@ -109,7 +109,7 @@ class PerWeightLinear final : public RoundedLinear {
 
  private:
   at::Tensor Code(const at::Tensor& r) const {
-    return base_.to(at::kFloat).sub_(kernels::kBaseOffset).add_(r);
+    return base_.to(at::kFloat).sub_(kernels::BaseOffset(maxq())).add_(r);
   }
   // [out, groups] -> [out, in]
   at::Tensor Spread(const at::Tensor& of_groups) const {

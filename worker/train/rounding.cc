@@ -16,7 +16,7 @@ at::Tensor IsDecided(const at::Tensor& h) { return (h - 0.5).abs().ge(0.5 - kDec
 QuantizedLinear RoundedLinear::Harden() const {
   QuantizedLinear linear;
   linear.codes = base_.to(at::kInt)
-                     .sub_(kernels::kBaseOffset)
+                     .sub_(kernels::BaseOffset(maxq()))
                      .add_(Decisions().to(at::kInt))
                      .clamp_(0, maxq())
                      .to(at::kByte);

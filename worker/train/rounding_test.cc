@@ -32,7 +32,7 @@ struct Problem {
     RoundingVariables start = *NearestStart(w, rounded);
     scale = rounded.grid.scale.repeat_interleave(rounded.grid.group_size, 1);
     zero = rounded.grid.zero_point.repeat_interleave(rounded.grid.group_size, 1);
-    base = start.base.to(at::kFloat) - kernels::kBaseOffset;
+    base = start.base.to(at::kFloat) - kernels::BaseOffset(7);
     clusters.centres = Random({kCodes, kDim}, 2);
     clusters.codes = Random({kOut * kIn / kDim}, 3).mul(1000).abs().to(at::kInt).remainder(kCodes);
     std::vector<RoundingVariables> starts = {std::move(start)};

@@ -26,7 +26,7 @@ class TeacherCacheTest : public ::testing::Test {
     at::manual_seed(1);
     hidden_ = at::randn({3, 5, 7});
   }
-  ~TeacherCacheTest() override { std::filesystem::remove_all(root_); }
+  void TearDown() override { std::filesystem::remove_all(root_); }
 
   void Fill(const TeacherShape& shape) const {
     auto writer = CreateTeacherCache(dir_, "k", shape);

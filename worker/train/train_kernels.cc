@@ -36,6 +36,7 @@ CodebookView View(const CodebookTensors& layer, const at::Tensor& rounding, int6
   const int64_t groups = layer.grid.scale.size(1);
   CodebookView view;
   view.base = Rows<const uint8_t>(layer.base, begin, count);
+  view.base_offset = kernels::BaseOffset((1 << layer.grid.bits) - 1);
   view.dim = rounding.size(1);
   view.codes = layer.codes.const_data_ptr<uint16_t>() + begin * layer.base.size(1) / view.dim;
   view.rounding = rounding.const_data_ptr<float>();
