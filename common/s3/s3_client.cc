@@ -169,6 +169,7 @@ absl::StatusOr<S3Checksums> S3Client::Checksums(const S3Object& object) {
   // The size of a part is not in the ETag: it is that of the first.
   int64_t parts = 0;
   request.query = {{"partNumber", "1"}};
+  request.headers.clear();  // some services have an ETag of its own for a part
   ASSIGN_OR_RETURN(const S3Response first, Ask(object.uri, request));
   const int64_t bytes = LengthOf(first);
   const bool even = absl::SimpleAtoi(object.etag.substr(dash + 1), &parts) && bytes > 0 &&
