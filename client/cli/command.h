@@ -16,6 +16,7 @@ struct Globals {
   ConnectionOptions server = {.address = "127.0.0.1:50051"};
   bool server_given = false;  // by --server or RONDO_SERVER
   bool json = false;
+  std::string download_dir;  // of what jobs name in S3, where no server is named; empty: the user's
 };
 
 // An error becomes one line on stderr and its exit code.

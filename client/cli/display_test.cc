@@ -84,6 +84,16 @@ TEST_F(DisplayTest, PlainLinesAreAtMostOneASecond) {
   ASSERT_EQ(display.notes().size(), 1u);
 }
 
+TEST_F(DisplayTest, DownloadsAreTheCoordinators) {
+  ProgressDisplay display = Display(0);
+  display.Show(Event(Progress{Phase::kFetch, -1, 20, 80, "MB of s3://b/m"}, 1));
+  display.Show(Event(Progress{Phase::kFetch, -1, 80, 80, "MB of s3://b/m"}, 3));
+  display.Show(Event(SourceFetched{"s3://b/m", "/d/m", 5, 79'900'000}, 3));
+  EXPECT_THAT(written_, ElementsAre("fetch 20/80 MB of s3://b/m\n",
+                                    "fetch 80/80 MB of s3://b/m, 30/s, 0.0 s left\n",
+                                    "fetched s3://b/m: 5 files, 79.9 MB\n"));
+}
+
 TEST_F(DisplayTest, StateLinesSayWhy) {
   ProgressDisplay display = Display(0);
   display.Show(Event(StateChanged{JobState::kFailed, absl::InternalError("layer 3: NaN")}, 0));

@@ -9,7 +9,9 @@
 #include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/io/file.h"
+#include "common/io/user_cache.h"
 #include "common/process/child_process.h"
+#include "common/s3/s3_options.h"
 #include "proto/rpc/connection.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/server.h"
@@ -58,7 +60,8 @@ void EmbeddedService::Impl::WatchWorker(ChildProcess* worker) {
 
 EmbeddedService::EmbeddedService(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(
+    const std::string& folder, const std::string& download_dir) {
   SetLogLevel(LogLevel::kWarning);  // the events tell the rest
   auto impl = std::make_unique<Impl>();
   impl->artifact_root = JoinPath(folder, "artifacts");
@@ -67,6 +70,8 @@ absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(const st
   options.store = impl->store.get();
   options.clock = &impl->clock;
   options.artifact_root = impl->artifact_root;
+  options.s3 = S3OptionsFromEnvironment();
+  options.download_root = download_dir.empty() ? UserCacheDir("downloads") : download_dir;
   options.fixed_fleet = true;
   ASSIGN_OR_RETURN(impl->coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(impl->server, Server::Start({.listen_address = "127.0.0.1:0",
@@ -88,6 +93,9 @@ absl::Status EmbeddedService::StartWorkers(int count, OnWorkerLost on_worker_los
   SpawnOptions options{.environment = CurrentEnvironment()};
   // Those of a server that was named some other time; here workers come over loopback.
   std::erase_if(options.environment, IsConnectionVariable);
+  // Credentials for S3 are the coordinator's; workers need none.
+  std::erase_if(options.environment,
+                [](const auto& variable) { return variable.starts_with("AWS_"); });
   ASSIGN_OR_RETURN(options.program, SiblingProgram("rondo-worker"));
   {
     MutexLock lock(&impl_->mu);

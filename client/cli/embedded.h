@@ -23,8 +23,10 @@ class EmbeddedService {
   // Called at most once, when a worker process ends by itself.
   using OnWorkerLost = std::function<void(const absl::Status& how)>;
 
-  // Keeps its store and artifacts in `folder`. Starts no worker yet.
-  static absl::StatusOr<std::unique_ptr<EmbeddedService>> Start(const std::string& folder);
+  // Keeps its store and artifacts in `folder`, and what it fetches from S3 in `download_dir`;
+  // empty: the user's cache folder. Starts no worker yet.
+  static absl::StatusOr<std::unique_ptr<EmbeddedService>> Start(const std::string& folder,
+                                                                const std::string& download_dir);
   ~EmbeddedService();
 
   // Starts `count` rondo-worker processes, which lie beside this binary. Call at most once.

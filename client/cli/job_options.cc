@@ -4,6 +4,7 @@
 
 #include "client/cli/option_checks.h"
 #include "client/cli/override_option.h"
+#include "common/domain/s3_uri.h"
 
 namespace rondo {
 namespace {
@@ -11,9 +12,9 @@ namespace {
 EvaluationSet SetOf(const std::string& argument) {
   const size_t equals = argument.find('=');
   if (equals != std::string::npos && equals > 0) {
-    return {argument.substr(0, equals), AbsolutePath(argument.substr(equals + 1))};
+    return {argument.substr(0, equals), SourcePath(argument.substr(equals + 1))};
   }
-  return {std::filesystem::path(argument).stem().string(), AbsolutePath(argument)};
+  return {std::filesystem::path(argument).stem().string(), SourcePath(argument)};
 }
 
 EvaluationSpec EvaluationOf(const EvaluationOptions& options) {
@@ -65,7 +66,8 @@ void DeclareOverrides(CLI::App* app, std::vector<LayerOverride>* overrides) {
 
 void DeclareCalibrationOptions(CLI::App* app, JobOptions* options) {
   app->add_option("--calibration", options->calibration.path,
-                  "UTF-8 text, .jsonl, or token ids in an .npy file; all methods but rtn need it");
+                  "UTF-8 text, .jsonl, or token ids in an .npy file, here or in s3://; all methods "
+                  "but rtn need it");
   app->add_option("--samples", options->calibration.samples, "Calibration windows")
       ->check(OneOrMore())
       ->capture_default_str();
@@ -83,6 +85,10 @@ std::string AbsolutePath(const std::string& path) {
   std::filesystem::path absolute = std::filesystem::absolute(path).lexically_normal();
   if (!absolute.has_filename()) absolute = absolute.parent_path();  // "dir/"
   return absolute.string();
+}
+
+std::string SourcePath(const std::string& path) {
+  return IsS3Uri(path) ? path : AbsolutePath(path);
 }
 
 void DeclareComputeOptions(CLI::App* app, ComputeOptions* options) {
@@ -116,7 +122,9 @@ void DeclareEvaluationOptions(CLI::App* app, EvaluationOptions* options) {
 
 void DeclareJobOptions(CLI::App* app, JobOptions* options) {
   const std::string usual = app->option_defaults()->get_group();
-  app->add_option("--model", options->model, "Hugging Face folder of the model")->required();
+  app->add_option("--model", options->model,
+                  "Hugging Face folder of the model, or s3://BUCKET/PREFIX")
+      ->required();
   DeclareGridOptions(app, options);
   DeclareOverrides(app, &options->overrides);
   DeclareMethodOptions(app, &options->method);
@@ -140,9 +148,9 @@ void DeclareJobOptions(CLI::App* app, JobOptions* options) {
 
 JobSpec ToJobSpec(const JobOptions& options) {
   JobSpec spec;
-  spec.model.path = AbsolutePath(options.model);
+  spec.model.path = SourcePath(options.model);
   spec.calibration = options.calibration;
-  spec.calibration.path = AbsolutePath(options.calibration.path);
+  spec.calibration.path = SourcePath(options.calibration.path);
   spec.grid = options.grid;
   spec.grid.symmetric = !options.asymmetric;
   spec.method = ToMethod(options.method);
@@ -162,7 +170,7 @@ JobSpec ToJobSpec(const JobOptions& options) {
 JobSpec ToEvaluationSpec(const std::string& model, const EvaluationOptions& evaluation,
                          const ComputeOptions& compute) {
   JobSpec spec;
-  spec.model.path = AbsolutePath(model);
+  spec.model.path = SourcePath(model);
   spec.method = EvaluateOnly{};
   spec.compute = ComputeOf(compute);
   spec.workers = compute.workers;

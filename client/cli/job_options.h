@@ -54,5 +54,6 @@ JobSpec ToEvaluationSpec(const std::string& model, const EvaluationOptions& eval
                          const ComputeOptions& compute);
 
 std::string AbsolutePath(const std::string& path);  // "" stays ""
+std::string SourcePath(const std::string& path);    // the same, but s3:// stays as it is
 
 }  // namespace rondo

@@ -47,6 +47,21 @@ TEST(JobOptions, DefaultsAreThoseOfTheDomain) {
   EXPECT_EQ(spec.exports, standard.exports);
 }
 
+TEST(JobOptions, WhatIsInS3StaysThere) {
+  const JobSpec spec =
+      Parse({"--model", "s3://models/llama/", "--calibration", "s3://data/c4.jsonl:body", "--eval",
+             "s3://data/wiki.txt", "--eval", "c4=s3://data/c4.txt", "--method", "vqround",
+             "--teacher", "s3://models/teacher"})
+          .spec;
+  EXPECT_EQ(spec.model.path, "s3://models/llama/");
+  EXPECT_EQ(spec.calibration.path, "s3://data/c4.jsonl:body");
+  EXPECT_EQ(spec.evaluation.sets.at(0).name, "wiki");
+  EXPECT_EQ(spec.evaluation.sets.at(0).path, "s3://data/wiki.txt");
+  EXPECT_EQ(spec.evaluation.sets.at(1).path, "s3://data/c4.txt");
+  EXPECT_EQ(std::get<LearnedRoundingSettings>(spec.method).training.teacher.path,
+            "s3://models/teacher");
+}
+
 TEST(JobOptions, EveryOptionArrives) {
   const JobSpec spec = Parse({"--model",
                               "/m/",

@@ -24,6 +24,10 @@ int Main(int argc, char** argv) {
       ->envname("RONDO_SERVER")
       ->capture_default_str();
   DeclareConnection(&app, &globals.server);
+  app.add_option("--download-dir", globals.download_dir,
+                 "DIR for what is fetched from s3:// when no server is named; default "
+                 "rondo/downloads in the user's cache folder")
+      ->envname("RONDO_DOWNLOAD_DIR");
   app.add_flag("--json", globals.json, "Answer in JSON, for scripts");
   app.set_version_flag("--version", RONDO_VERSION);
   app.footer(kExitCodeHelp);

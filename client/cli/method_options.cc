@@ -140,7 +140,7 @@ MethodSettings ToMethod(const MethodOptions& options) {
   if (options.method == "gptq") return options.gptq;
   LearnedRoundingSettings learned = options.learned;
   learned.gptq = options.gptq;
-  learned.training.teacher.path = AbsolutePath(learned.training.teacher.path);
+  learned.training.teacher.path = SourcePath(learned.training.teacher.path);
   if (options.method == "adaround") {
     learned.parameters = DenseSettings{};
   } else if (options.method == "lora-round") {

@@ -40,6 +40,11 @@ std::string GangLine(const GangFormed& gang) {
   return line;
 }
 
+std::string FetchedLine(const SourceFetched& fetched) {
+  return absl::StrCat("fetched ", fetched.source, ": ", fetched.files,
+                      fetched.files == 1 ? " file, " : " files, ", FormatBytes(fetched.bytes));
+}
+
 std::string EvaluatedLine(const Evaluated& evaluated) {
   const char* model = !evaluated.quantized        ? "original"
                       : evaluated.before_training ? "before training"
@@ -109,6 +114,7 @@ std::string ProgressDisplay::LastingLine(const JobEvent& event) {
     return absl::StrCat("rank ", phase->rank, ": ", Lower(PhaseName(phase->phase)), " took ",
                         FormatSeconds(phase->seconds));
   }
+  if (const auto* fetched = std::get_if<SourceFetched>(&event.body)) return FetchedLine(*fetched);
   if (const auto* evaluated = std::get_if<Evaluated>(&event.body)) return EvaluatedLine(*evaluated);
   if (const auto* trained = std::get_if<TrainingFinished>(&event.body))
     return TrainedLine(*trained);
@@ -122,9 +128,9 @@ std::string ProgressDisplay::ProgressLine(const Progress& progress, absl::Time n
   shown = tenths;
   last_progress_line_ = now;
   const std::string pace = Pace(progress, now);
-  return absl::StrCat("rank ", progress.rank, ": ", Lower(PhaseName(progress.phase)), " ",
-                      progress.done, "/", progress.total, " ", progress.unit,
-                      pace.empty() ? "" : ", ", pace);
+  const std::string who = progress.rank < 0 ? "" : absl::StrCat("rank ", progress.rank, ": ");
+  return absl::StrCat(who, Lower(PhaseName(progress.phase)), " ", progress.done, "/",
+                      progress.total, " ", progress.unit, pace.empty() ? "" : ", ", pace);
 }
 
 std::string ProgressDisplay::TrainingProgress(const TrainingStep& step, absl::Time now) {
@@ -155,9 +161,10 @@ std::string ProgressDisplay::Pace(const Progress& progress, absl::Time now) cons
 }
 
 std::string ProgressDisplay::RankLine(const Progress& progress, absl::Time now) const {
-  return absl::StrFormat("  rank %d  %-10s %s  %d/%d %s  %s", progress.rank,
-                         Lower(PhaseName(progress.phase)), Bar(progress.done, progress.total),
-                         progress.done, progress.total, progress.unit, Pace(progress, now));
+  const std::string who = progress.rank < 0 ? "" : absl::StrFormat("rank %d  ", progress.rank);
+  return absl::StrFormat("  %s%-10s %s  %d/%d %s  %s", who, Lower(PhaseName(progress.phase)),
+                         Bar(progress.done, progress.total), progress.done, progress.total,
+                         progress.unit, Pace(progress, now));
 }
 
 std::string ProgressDisplay::HeadLine(absl::Time now) const {

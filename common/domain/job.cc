@@ -53,6 +53,7 @@ struct Fold {
     job->training.reset();
     job->training_result.reset();
   }
+  void operator()(const SourceFetched& fetched) const { job->sources[fetched.source] = fetched; }
   void operator()(const PlanMade& made) const { job->plan = made.plan; }
   void operator()(const Progress& progress) const { job->progress[progress.rank] = progress; }
   void operator()(const PhaseFinished& phase) const { job->phases.push_back(phase); }
@@ -90,6 +91,7 @@ std::string PhaseName(Phase phase) {
     case Phase::kExport: return "EXPORT";
     case Phase::kFinetune: return "FINETUNE";
     case Phase::kHarden: return "HARDEN";
+    case Phase::kFetch: return "FETCH";
   }
   return "?";
 }

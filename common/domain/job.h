@@ -26,7 +26,7 @@
 namespace rondo {
 
 enum class JobState { kQueued, kPlanning, kRunning, kRecovering, kSucceeded, kFailed, kCancelled };
-enum class Phase { kTeacher, kInitialise, kEvaluate, kExport, kFinetune, kHarden };
+enum class Phase { kTeacher, kInitialise, kEvaluate, kExport, kFinetune, kHarden, kFetch };
 
 std::string JobStateName(JobState state);  // "QUEUED"
 std::string PhaseName(Phase phase);        // "TEACHER"
@@ -56,10 +56,18 @@ struct PlanMade {
   Plan plan;
 };
 
+// What a job names in S3 is on disks that coordinator and workers share.
+struct SourceFetched {
+  std::string source;  // "s3://bucket/key" of a folder or a file
+  std::string path;    // where it is now
+  int64_t files = 0;
+  int64_t bytes = 0;
+};
+
 // Work done so far by one rank in one phase. Not every step is reported.
 struct Progress {
   Phase phase = Phase::kTeacher;
-  int rank = 0;
+  int rank = 0;  // -1: the coordinator
   int64_t done = 0;
   int64_t total = 0;
   std::string unit;  // "layers", "micro-batches", "windows"
@@ -159,9 +167,9 @@ struct ArtifactsPublished {
   std::vector<ArtifactInfo> artifacts;
 };
 
-using EventBody =
-    std::variant<StateChanged, GangFormed, PlanMade, Progress, PhaseFinished, LayerQuantized, Note,
-                 Evaluated, ArtifactsPublished, LayerClustered, TrainingStep, TrainingFinished>;
+using EventBody = std::variant<StateChanged, GangFormed, PlanMade, Progress, PhaseFinished,
+                               LayerQuantized, Note, Evaluated, ArtifactsPublished, LayerClustered,
+                               TrainingStep, TrainingFinished, SourceFetched>;
 
 struct JobEvent {
   int64_t number = 0;  // 1, 2, ... within the job, without gaps; 0: not stored yet
@@ -184,7 +192,8 @@ struct Job {
   int64_t generation = 0;
   std::vector<RankPlacement> ranks;
   std::optional<Plan> plan;
-  std::map<int, Progress> progress;  // the last one of each rank
+  std::map<std::string, SourceFetched> sources;  // by source
+  std::map<int, Progress> progress;              // the last one of each rank
   int64_t layers_quantized = 0;
   std::vector<PhaseFinished> phases;
   std::vector<Evaluated> evaluations;

@@ -12,7 +12,7 @@ namespace rondo {
 
 enum class DType { kAuto, kFloat32, kBFloat16, kFloat16 };
 
-// Where the full-precision checkpoint lies: a Hugging Face folder that every worker can read.
+// Where the original checkpoint lies: a Hugging Face folder that all workers read, or s3://...
 struct ModelSource {
   std::string path;
 };

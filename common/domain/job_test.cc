@@ -67,6 +67,15 @@ TEST(JobTest, FoldFollowsTheEvents) {
   EXPECT_EQ(job.ranks.at(0).host, "h");
 }
 
+TEST(JobTest, SourcesStayForLaterGenerations) {
+  const Job job =
+      Fold({Progress{Phase::kFetch, -1, 2, 4, "MB"}, SourceFetched{"s3://b/m", "/old", 3, 4},
+            SourceFetched{"s3://b/m", "/m", 3, 4}, GangFormed{1, {{}}}, GangFormed{2, {{}}}});
+  ASSERT_EQ(job.sources.size(), 1u);
+  EXPECT_EQ(job.sources.at("s3://b/m").path, "/m");
+  EXPECT_TRUE(job.progress.empty());
+}
+
 TEST(JobTest, NewGenerationForgetsTheFormer) {
   const Job job = Fold({GangFormed{1, {{}, {}}}, StateChanged{kRunning},
                         Progress{Phase::kTeacher, 0, 2, 4, "layers"}, LayerQuantized{0, 0, 1, {}},

@@ -6,6 +6,7 @@
 
 #include "common/domain/overrides.h"
 #include "common/domain/ranges.h"
+#include "common/domain/s3_uri.h"
 #include "common/domain/validate_learned.h"
 #include "common/domain/validate_overrides.h"
 
@@ -28,14 +29,27 @@ absl::Status ValidatePath(const std::string& field, const std::string& path,
   if (path.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(field, " is empty; give ", what));
   }
-  if (path.size() <= kMaxPath) return absl::OkStatus();
+  if (path.size() > kMaxPath) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, " is ", path.size(), " bytes long; it must be at most ", kMaxPath));
+  }
+  return IsS3Uri(path) ? ParseS3Uri(field, path).status() : absl::OkStatus();
+}
+
+absl::Status ValidateFolder(const std::string& field, const std::string& path) {
+  return ValidatePath(field, path, "a Hugging Face model folder");
+}
+
+// Data are one file; all of a bucket is none.
+absl::Status ValidateData(const std::string& field, const std::string& path) {
+  RETURN_IF_ERROR(ValidatePath(field, path, "a UTF-8 text file or an .npy file of token ids"));
+  if (!IsS3Uri(path) || !ParseS3Uri(field, path)->key.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", path.size(), " bytes long; it must be at most ", kMaxPath));
+      absl::StrCat(field, " is \"", path, "\"; it must name an object, s3://BUCKET/KEY"));
 }
 
 absl::Status ValidateCalibration(const CalibrationSpec& calibration) {
-  RETURN_IF_ERROR(ValidatePath("calibration.path", calibration.path,
-                               "a UTF-8 text file or an .npy file of token ids"));
+  RETURN_IF_ERROR(ValidateData("calibration.path", calibration.path));
   RETURN_IF_ERROR(InRange("calibration.samples", calibration.samples, 1, kMaxSamples));
   return InRange("calibration.seq_len", calibration.seq_len, 2, kMaxSeqLen);
 }
@@ -48,7 +62,10 @@ absl::Status ValidateGptq(const GptqSettings& gptq) {
 absl::Status ValidateMethod(const JobSpec& spec) {
   if (const GptqSettings* gptq = GptqOf(spec.method)) RETURN_IF_ERROR(ValidateGptq(*gptq));
   const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
-  return learned == nullptr ? absl::OkStatus() : ValidateLearned(*learned, spec);
+  if (learned == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(ValidateLearned(*learned, spec));
+  const std::string& teacher = learned->training.teacher.path;
+  return teacher.empty() ? absl::OkStatus() : ValidateFolder("training.teacher.path", teacher);
 }
 
 bool IsSetName(const std::string& name) {
@@ -75,8 +92,8 @@ absl::Status ValidateEvaluation(const EvaluationSpec& evaluation) {
       return absl::InvalidArgumentError(
           absl::StrCat("evaluation set name \"", set.name, "\" is given twice; names are unique"));
     }
-    RETURN_IF_ERROR(ValidatePath(absl::StrCat("the path of evaluation set \"", set.name, "\""),
-                                 set.path, "a UTF-8 text file or an .npy file of token ids"));
+    RETURN_IF_ERROR(
+        ValidateData(absl::StrCat("the path of evaluation set \"", set.name, "\""), set.path));
   }
   RETURN_IF_ERROR(InRange("evaluation.seq_len", evaluation.seq_len, 2, kMaxSeqLen));
   if (evaluation.windows >= 0) return absl::OkStatus();
@@ -151,7 +168,7 @@ absl::Status ValidateGrid(const GridSpec& grid) {
 }
 
 absl::Status Validate(const JobSpec& spec) {
-  RETURN_IF_ERROR(ValidatePath("model.path", spec.model.path, "a Hugging Face model folder"));
+  RETURN_IF_ERROR(ValidateFolder("model.path", spec.model.path));
   RETURN_IF_ERROR(ValidateGrid(spec.grid));
   RETURN_IF_ERROR(ValidateMethod(spec));
   RETURN_IF_ERROR(ValidateOverrides(spec));

@@ -38,6 +38,14 @@ struct BadSpec {
 
 TEST(ValidateTest, NamesTheFieldTheValueAndWhatWouldBeRight) {
   const std::vector<BadSpec> cases = {
+      {[](JobSpec& s) { s.model.path = "s3://b"; },
+       "model.path is \"s3://b\"; it must be s3://BUCKET/KEY, a bucket of 3 to 63 of a-z 0-9 . - "
+       "and a key without empty segments, . and .."},
+      {[](JobSpec& s) { s.calibration.path = "s3://models/../c.txt"; },
+       "calibration.path is \"s3://models/../c.txt\"; it must be s3://BUCKET/KEY, a bucket of 3 to "
+       "63 of a-z 0-9 . - and a key without empty segments, . and .."},
+      {[](JobSpec& s) { s.calibration.path = "s3://models/"; },
+       "calibration.path is \"s3://models/\"; it must name an object, s3://BUCKET/KEY"},
       {[](JobSpec& s) { s.model.path.clear(); },
        "model.path is empty; give a Hugging Face model folder"},
       {[](JobSpec& s) { s.grid.bits = 5; }, "grid.bits is 5; it must be 2, 3, 4 or 8"},

@@ -11,7 +11,7 @@
 namespace rondo {
 namespace {
 
-constexpr int kTries = 4;  // without a byte in between
+constexpr int kMostPages = 100;  // of a list; a page has up to 1000 objects
 constexpr absl::Duration kStopCheck = absl::Milliseconds(100);
 
 std::string HeaderOf(const S3Response& response, const std::string& name) {
@@ -91,7 +91,8 @@ absl::StatusOr<S3Response> S3Client::AskOnce(const S3Uri& uri, const S3Request& 
 absl::StatusOr<S3Response> S3Client::Ask(const S3Uri& uri, const S3Request& request) {
   for (int attempt = 0;; ++attempt) {
     absl::StatusOr<S3Response> response = AskOnce(uri, request);
-    if (!absl::IsUnavailable(response.status()) || attempt + 1 == kTries) return response;
+    if (!absl::IsUnavailable(response.status()) || attempt + 1 == connection_.options().tries)
+      return response;
     RETURN_IF_ERROR(Pause(attempt));
   }
 }
@@ -99,7 +100,12 @@ absl::StatusOr<S3Response> S3Client::Ask(const S3Uri& uri, const S3Request& requ
 absl::StatusOr<std::vector<S3Object>> S3Client::List(const S3Uri& folder) {
   const std::string prefix = folder.key.empty() ? "" : folder.key + "/";
   std::vector<S3Object> objects;
-  for (std::string token; objects.empty() || !token.empty();) {
+  std::string token;
+  for (int pages = 0; pages == 0 || !token.empty(); ++pages) {
+    if (pages == kMostPages) {
+      return absl::InvalidArgumentError(absl::StrCat("there is more right below ", folder.name(),
+                                                     "/ than a model; name the model's folder"));
+    }
     S3Request request{.bucket = folder.bucket};
     if (!token.empty()) request.query.emplace_back("continuation-token", token);
     request.query.insert(
@@ -117,7 +123,6 @@ absl::StatusOr<std::vector<S3Object>> S3Client::List(const S3Uri& folder) {
       objects.push_back({{folder.bucket, listed.key}, listed.bytes, listed.etag});
     }
     token = page->next;
-    if (token.empty()) break;
   }
   if (objects.empty()) {
     return absl::NotFoundError(absl::StrCat("there is nothing below ", folder.name(), "/"));
@@ -164,6 +169,7 @@ absl::StatusOr<S3Checksums> S3Client::Checksums(const S3Object& object) {
   // The size of a part is not in the ETag: it is that of the first.
   int64_t parts = 0;
   request.query = {{"partNumber", "1"}};
+  request.headers.clear();  // some services have an ETag of its own for a part
   ASSIGN_OR_RETURN(const S3Response first, Ask(object.uri, request));
   const int64_t bytes = LengthOf(first);
   const bool even = absl::SimpleAtoi(object.etag.substr(dash + 1), &parts) && bytes > 0 &&
@@ -188,7 +194,7 @@ absl::StatusOr<std::string> S3Client::ReadStart(const S3Object& object, int64_t 
     start.clear();
     const absl::Status status = AskOnce(object.uri, request).status();
     if (status.ok()) return start;
-    if (!absl::IsUnavailable(status) || attempt + 1 == kTries) return status;
+    if (!absl::IsUnavailable(status) || attempt + 1 == connection_.options().tries) return status;
     RETURN_IF_ERROR(Pause(attempt));
   }
 }
@@ -209,7 +215,7 @@ absl::Status S3Client::ReadFrom(const S3Object& object, int64_t offset, const By
     if (status.ok()) continue;
     if (!absl::IsUnavailable(status)) return status;
     if (offset > start) attempt = 0;
-    if (attempt + 1 >= kTries) return status;
+    if (attempt + 1 >= connection_.options().tries) return status;
     RETURN_IF_ERROR(Pause(attempt));
   }
   return absl::OkStatus();

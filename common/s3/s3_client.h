@@ -32,7 +32,7 @@ struct S3Checksums {
   bool any() const { return !sha256.empty() || !etag.empty(); }
 };
 
-// Requests that fail for a reason that may pass are repeated, four times in all. For one thread at
+// Requests that fail for a reason that may pass are repeated (S3Options::tries). For one thread at
 // a time.
 class S3Client {
  public:

@@ -46,6 +46,10 @@ TEST_F(S3ClientTest, ListsWhatLiesRightBelowAFolder) {
   EXPECT_EQ(client_.List({"models", ""})->size(), 1u);
   EXPECT_EQ(client_.List({"models", "gpt"}).status(),
             absl::NotFoundError("there is nothing below s3://models/gpt/"));
+  for (int i = 0; i < 110; ++i) fake_.Put(absl::StrCat("models/many/", i), "");
+  EXPECT_EQ(client_.List({"models", "many"}).status(),
+            absl::InvalidArgumentError("there is more right below s3://models/many/ than a model; "
+                                       "name the model's folder"));
 }
 
 TEST_F(S3ClientTest, SaysWhatIsNotThere) {

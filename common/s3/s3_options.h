@@ -15,7 +15,8 @@ struct S3Options {
   std::string secret_key;
   std::string session_token;                   // empty: the keys are not temporary
   absl::Duration silence = absl::Seconds(30);  // without a byte: the connection is given up
-  absl::Duration pause = absl::Seconds(1);     // before the first retry; then twice as long
+  int tries = 4;  // of a request that fails for what may pass, without a byte in between
+  absl::Duration pause = absl::Seconds(1);  // before the first retry; then twice as long
 };
 
 // As other programs read it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,

@@ -92,7 +92,8 @@ std::vector<EventBody> AllBodies() {
           ArtifactsPublished{{{ExportFormat::kDense, "model.safetensors", 5, "ab"}}},
           LayerClustered{3, 1, 0.5, {{"mlp.up_proj", 128, 0.01, 0.02, 0.125, 9}}},
           TrainingStep{3, 20, "e2e", 1.5, 1.25, 0.25, 0.5, 0.01, 900, 4.5},
-          TrainingFinished{100, 800, 0.25, 0.125, 1.5, 2.5, 1 << 20}};
+          TrainingFinished{100, 800, 0.25, 0.125, 1.5, 2.5, 1 << 20},
+          SourceFetched{"s3://b/m", "/d/m", 5, 6}};
 }
 
 TEST(ConvertTest, SpecRoundTrips) {

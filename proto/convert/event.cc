@@ -9,7 +9,7 @@ namespace rondo {
 namespace {
 
 absl::StatusOr<Phase> PhaseFromProto(v1::Phase phase) {
-  return EnumFromProto("phase", phase, Phase::kHarden);
+  return EnumFromProto("phase", phase, Phase::kFetch);
 }
 
 struct BodyToProto {
@@ -54,6 +54,9 @@ struct BodyToProto {
     for (const ArtifactInfo& artifact : published.artifacts) {
       *body->add_artifacts() = ToProto(artifact);
     }
+  }
+  void operator()(const SourceFetched& fetched) const {
+    *proto->mutable_source_fetched() = ToProto(fetched);
   }
   void operator()(const LayerClustered& clustered) const {
     *proto->mutable_layer_clustered() = ToProto(clustered);
@@ -106,6 +109,7 @@ absl::StatusOr<EventBody> BodyFromProto(const v1::JobEvent& proto) {
     case v1::JobEvent::kLayerClustered: return FromProto(proto.layer_clustered());
     case v1::JobEvent::kTrainingStep: return FromProto(proto.training_step());
     case v1::JobEvent::kTrainingFinished: return FromProto(proto.training_finished());
+    case v1::JobEvent::kSourceFetched: return FromProto(proto.source_fetched());
     case v1::JobEvent::BODY_NOT_SET: break;
   }
   return absl::InvalidArgumentError("event has no body that this version knows");
@@ -129,6 +133,19 @@ v1::RankPlacement ToProto(const RankPlacement& rank) {
 
 RankPlacement FromProto(const v1::RankPlacement& proto) {
   return {WorkerId(proto.worker_id()), proto.host(), proto.device()};
+}
+
+v1::SourceFetched ToProto(const SourceFetched& fetched) {
+  v1::SourceFetched proto;
+  proto.set_source(fetched.source);
+  proto.set_path(fetched.path);
+  proto.set_files(fetched.files);
+  proto.set_bytes(fetched.bytes);
+  return proto;
+}
+
+SourceFetched FromProto(const v1::SourceFetched& proto) {
+  return {proto.source(), proto.path(), proto.files(), proto.bytes()};
 }
 
 v1::Progress ToProto(const Progress& progress) {

@@ -15,6 +15,9 @@ absl::StatusOr<JobState> StateFromProto(v1::JobState state);
 v1::RankPlacement ToProto(const RankPlacement& rank);
 RankPlacement FromProto(const v1::RankPlacement& proto);
 
+v1::SourceFetched ToProto(const SourceFetched& fetched);
+SourceFetched FromProto(const v1::SourceFetched& proto);
+
 v1::Progress ToProto(const Progress& progress);
 absl::StatusOr<Progress> FromProto(const v1::Progress& proto);
 

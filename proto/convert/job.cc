@@ -30,6 +30,7 @@ v1::Job ToProto(const Job& job) {
   if (job.training_result) *proto.mutable_training_result() = ToProto(*job.training_result);
   proto.set_last_event(job.last_event);
   proto.set_retries(job.retries);
+  for (const auto& [source, fetched] : job.sources) *proto.add_sources() = ToProto(fetched);
   return proto;
 }
 
@@ -65,6 +66,9 @@ absl::StatusOr<Job> FromProto(const v1::Job& proto) {
   if (proto.has_training_result()) job.training_result = FromProto(proto.training_result());
   job.last_event = proto.last_event();
   job.retries = proto.retries();
+  for (const v1::SourceFetched& fetched : proto.sources()) {
+    job.sources[fetched.source()] = FromProto(fetched);
+  }
   return job;
 }
 

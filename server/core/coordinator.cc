@@ -7,6 +7,8 @@
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
+#include "server/core/source_preview.h"
+#include "server/core/sources.h"
 
 namespace rondo {
 namespace {
@@ -27,7 +29,7 @@ absl::Status CheckRequestId(const std::string& request_id) {
 // What a rank may say; the rest is the coordinator's to say.
 bool IsRankEvent(const EventBody& body) {
   return !std::holds_alternative<StateChanged>(body) && !std::holds_alternative<GangFormed>(body) &&
-         !std::holds_alternative<PlanMade>(body);
+         !std::holds_alternative<PlanMade>(body) && !std::holds_alternative<SourceFetched>(body);
 }
 
 }  // namespace
@@ -38,11 +40,15 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& 
   std::unique_ptr<Coordinator> coordinator(new Coordinator(options, std::move(jobs)));
   MutexLock lock(&coordinator->mu_);
   RETURN_IF_ERROR(coordinator->scheduler_.Recover());
+  for (JobRecord* record : coordinator->jobs_.Open()) coordinator->FetchSources(record);
   return coordinator;
 }
 
 Coordinator::Coordinator(const Options& options, JobTable jobs)
     : options_(options),
+      sources_(options.s3, options.download_root.empty()
+                               ? JoinPath(options.artifact_root, "downloads")
+                               : options.download_root),
       jobs_(std::move(jobs)),
       scheduler_(&jobs_, &workers_, options.clock,
                  {options.artifact_root, options.fixed_fleet, options.free_bytes}),
@@ -77,7 +83,7 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
     ASSIGN_OR_RETURN(Job job, Get(*known));
     return Submission{std::move(job), true};
   }
-  ASSIGN_OR_RETURN(ModelFacts facts, CheckSpec(spec));
+  ASSIGN_OR_RETURN(ModelFacts facts, CheckRemoteSpec(spec, sources_));
 
   MutexLock lock(&mu_);
   RETURN_IF_ERROR(RefuseIfDraining());
@@ -94,14 +100,14 @@ absl::StatusOr<Submission> Coordinator::Submit(const std::string& request_id, co
   // A full disk has refused one job; what else fails leaves the disk in doubt.
   if (absl::IsInternal(created.status())) return jobs_.Broke(created.status());
   RETURN_IF_ERROR(created.status());
-  if (!created->existed) jobs_.Add(std::move(job), first, std::move(facts));
+  if (!created->existed) FetchSources(&jobs_.Add(std::move(job), first, std::move(facts)));
   Schedule();
   ASSIGN_OR_RETURN(const JobRecord* record, jobs_.Get(created->id));
   return Submission{record->job, created->existed};
 }
 
 absl::StatusOr<Plan> Coordinator::ValidateJob(const JobSpec& spec) {
-  ASSIGN_OR_RETURN(const ModelFacts facts, CheckSpec(spec));
+  ASSIGN_OR_RETURN(const ModelFacts facts, CheckRemoteSpec(spec, sources_));
   MutexLock lock(&mu_);
   const std::vector<WorkerInfo> workers = ChooseGang(spec, facts, workers_.Attached()).workers;
   const int ranks = RanksFor(spec, facts.config, static_cast<int>(workers.size()));
@@ -295,7 +301,50 @@ void Coordinator::Tick() {
   Schedule();
 }
 
+JobRecord* Coordinator::Fetching(const JobId& job) {
+  JobRecord* record = jobs_.Find(job);
+  const bool wanted = record != nullptr && record->fetching && !IsFinal(record->job.state);
+  return wanted && !draining_ && jobs_.broken().ok() ? record : nullptr;
+}
+
+void Coordinator::FetchSources(JobRecord* record) {
+  const Job& job = record->job;
+  if (IsFinal(job.state) || RemoteSources(job.spec).empty()) return;
+  record->fetching = true;
+  fetcher_.Add(job.id, job.spec, job.sources);
+}
+
+bool Coordinator::IsFetchWanted(const JobId& job) {
+  MutexLock lock(&mu_);
+  return Fetching(job) != nullptr;
+}
+
+// What the store refuses to take of the next three it remembers itself.
+void Coordinator::OnFetchProgress(const JobId& job, const Progress& progress) {
+  MutexLock lock(&mu_);
+  if (JobRecord* record = Fetching(job)) jobs_.Record(record, progress).IgnoreError();
+}
+
+void Coordinator::OnSourceFetched(const JobId& job, const SourceFetched& fetched) {
+  MutexLock lock(&mu_);
+  if (JobRecord* record = Fetching(job)) jobs_.Record(record, fetched).IgnoreError();
+}
+
+void Coordinator::OnFetchEnded(const JobId& job, const absl::StatusOr<ModelFacts>& facts) {
+  MutexLock lock(&mu_);
+  JobRecord* record = Fetching(job);
+  if (record == nullptr) return;
+  record->fetching = false;
+  if (facts.ok()) {
+    record->facts = *facts;
+    Schedule();
+  } else {
+    scheduler_.Fail(record, facts.status());
+  }
+}
+
 void Coordinator::Drain() {
+  fetcher_.Stop();
   MutexLock lock(&mu_);
   draining_ = true;
   jobs_.WakeAll();

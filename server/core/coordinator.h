@@ -20,9 +20,12 @@
 #include "common/domain/rank_task.h"
 #include "common/domain/worker_info.h"
 #include "common/io/disk.h"
+#include "common/s3/s3_options.h"
 #include "server/core/agent_link.h"
 #include "server/core/job_table.h"
 #include "server/core/scheduler.h"
+#include "server/core/source_cache.h"
+#include "server/core/source_fetcher.h"
 #include "server/core/worker_table.h"
 #include "server/store/job_store.h"
 
@@ -55,7 +58,7 @@ struct ArtifactFile {
   std::string path;  // below `root`
 };
 
-class Coordinator {
+class Coordinator final : private SourceListener {
  public:
   struct Options {
     JobStore* store = nullptr;     // must outlive the coordinator
@@ -69,6 +72,8 @@ class Coordinator {
     bool fixed_fleet = false;
     // What may still be written below a folder.
     std::function<absl::StatusOr<int64_t>(const std::string& dir)> free_bytes = FreeBytes;
+    S3Options s3;                    // for jobs that name models or data in S3
+    std::string download_root = {};  // where those go, shared as well; empty: below artifact_root
   };
   // Takes up every job of the store that has not ended.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);
@@ -125,9 +130,19 @@ class Coordinator {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ApplyReport(JobRecord* record, int rank, const RankReport& report)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // SourceListener.
+  bool IsFetchWanted(const JobId& job) override;
+  void OnFetchProgress(const JobId& job, const Progress& progress) override;
+  void OnSourceFetched(const JobId& job, const SourceFetched& fetched) override;
+  void OnFetchEnded(const JobId& job, const absl::StatusOr<ModelFacts>& facts) override;
+  // Null when nothing is to be fetched for it any more.
+  JobRecord* Fetching(const JobId& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Begins what the job waits for when it names something in S3.
+  void FetchSources(JobRecord* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<JobRecord*> Succeeded(const JobId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Options options_;
+  const SourceCache sources_;
   Mutex mu_;
   JobTable jobs_ ABSL_GUARDED_BY(mu_);
   WorkerTable workers_ ABSL_GUARDED_BY(mu_);
@@ -135,6 +150,7 @@ class Coordinator {
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time last_tick_ ABSL_GUARDED_BY(mu_);
   int64_t stale_reports_ ABSL_GUARDED_BY(mu_) = 0;
+  SourceFetcher fetcher_{&sources_, this};  // the first to go: its threads use the rest
 };
 
 }  // namespace rondo

@@ -20,6 +20,7 @@ namespace rondo {
 struct JobRecord {
   Job job;
   std::optional<ModelFacts> facts;               // absent: not read since the coordinator started
+  bool fetching = false;                         // what it names in S3 is not here yet
   std::optional<Gang> gang;                      // the ranks that have not all ended
   absl::Time not_before = absl::InfinitePast();  // of the next generation
   bool said_no_room = false;                     // no attached worker has the memory

@@ -14,7 +14,7 @@ int64_t WorkersAtWork(const JobRecord& record) {
 bool IsWaiting(const JobRecord& record, absl::Time now) {
   const JobState state = record.job.state;
   return (state == JobState::kQueued || state == JobState::kRecovering) && !record.gang &&
-         record.not_before <= now;
+         !record.fetching && record.not_before <= now;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "common/io/file.h"
 #include "server/core/planner.h"
 #include "server/core/queue.h"
+#include "server/core/sources.h"
 
 namespace rondo {
 namespace {
@@ -116,7 +117,7 @@ void Scheduler::SayNoRoom(JobRecord* record, const GangChoice& choice) {
 // and reads headers only.
 absl::Status Scheduler::LoadFacts(JobRecord* record) {
   if (record->facts) return absl::OkStatus();
-  ASSIGN_OR_RETURN(record->facts, CheckSpec(record->job.spec));
+  ASSIGN_OR_RETURN(record->facts, CheckSpec(LocalSpec(record->job)));
   return absl::OkStatus();
 }
 
@@ -136,6 +137,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
     formed.ranks.push_back({worker.id, worker.host, worker.device});
     ranks.workers.push_back(worker.id);
   }
+  const JobSpec spec = LocalSpec(job);
   ranks.heard = clock_->Now();
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
@@ -150,7 +152,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
   for (int rank = 0; rank < size; ++rank) {
     const WorkerInfo& worker = gang[rank];
     workers_->Reserve(worker.id, job.id);
-    workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, job.spec, *job.plan,
+    workers_->Link(worker.id)->StartRank({job.id, job.generation, rank, spec, *job.plan,
                                           worker.host, worker.device,
                                           folder.GenerationFolder(job.generation)});
   }
@@ -284,7 +286,10 @@ absl::Status Scheduler::Succeed(JobRecord* record) {
 }
 
 void Scheduler::Fail(JobRecord* record, const absl::Status& why) {
-  const absl::Status recorded = jobs_->Record(record, StateChanged{JobState::kFailed, why});
+  LocalPaths paths;
+  for (const auto& [name, fetched] : record->job.sources) paths[name] = fetched.path;
+  const absl::Status recorded =
+      jobs_->Record(record, StateChanged{JobState::kFailed, NameSources(why, paths)});
   if (!recorded.ok()) return;
   RONDO_FAILPOINT("job.failed.recorded");
   Folder(record->job.id).RemoveAll();

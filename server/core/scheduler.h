@@ -59,6 +59,8 @@ class Scheduler {
   void HeardFromAll();
   // FAILED_PRECONDITION: the job has ended.
   absl::Status Cancel(JobRecord* record, const std::string& by);
+  // REQUIRES: the job has no gang. Its message names sources in S3 by their names.
+  void Fail(JobRecord* record, const absl::Status& why);
 
   std::string ArtifactDir(const JobId& id) const {
     return options_.artifact_root + "/" + id.value();
@@ -81,7 +83,6 @@ class Scheduler {
   void RemoveLeftovers();
   void Settle(JobRecord* record);
   absl::Status Succeed(JobRecord* record);
-  void Fail(JobRecord* record, const absl::Status& why);
 
   JobTable* const jobs_;
   WorkerTable* const workers_;

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/io/file.h"
+#include "common/s3/s3_options.h"
 #include "server/core/coordinator.h"
 #include "server/http/health_pages.h"
 #include "server/rpc/server.h"
@@ -23,6 +24,7 @@ struct Flags {
   std::string listen = "127.0.0.1:50051";
   std::string state_dir;
   std::string artifact_dir;
+  std::string download_dir;
   std::string health_listen;
   SecurityOptions security;
   double lease_seconds = 30;
@@ -40,7 +42,8 @@ void DeclareSecurity(CLI::App* app, SecurityOptions* security) {
   app->add_option("--principals", security->principals,
                   "FILE of who may do what, by token or certificate (docs/security.md)");
   app->add_option("--model-root", security->model_roots,
-                  "DIR in which jobs may read models and data; repeatable; default everything");
+                  "DIR or s3://BUCKET/PREFIX in which jobs may read models and data; repeatable; "
+                  "default everything");
   app->add_option("--requests-per-second", security->requests_per_second,
                   "Calls of one principal, with bursts of twice as many")
       ->check(CLI::PositiveNumber)
@@ -72,6 +75,8 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   options.artifact_root =
       flags.artifact_dir.empty() ? JoinPath(flags.state_dir, "artifacts") : flags.artifact_dir;
   options.worker_silence = absl::Seconds(flags.lease_seconds);
+  options.s3 = S3OptionsFromEnvironment();
+  options.download_root = flags.download_dir;
   options.stall = absl::Seconds(flags.stall_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
@@ -99,6 +104,10 @@ int Main(int argc, char** argv) {
       ->required();
   app.add_option("--artifact-dir", flags.artifact_dir,
                  "folder of the artifacts, shared with the workers; default <state-dir>/artifacts");
+  app.add_option("--download-dir", flags.download_dir,
+                 "folder of what jobs name in s3:// (docs/s3.md), shared with the workers; default "
+                 "<artifact-dir>/downloads")
+      ->envname("RONDO_DOWNLOAD_DIR");
   app.add_option("--health-listen", flags.health_listen,
                  "host:port of /healthz and /readyz, for probes, over HTTP; default none");
   DeclareSecurity(&app, &flags.security);

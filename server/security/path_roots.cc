@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/domain/s3_uri.h"
 #include "common/io/beneath.h"
 #include "common/io/file.h"
 
@@ -15,9 +16,14 @@ namespace rondo {
 absl::StatusOr<PathRoots> PathRoots::Open(const std::vector<std::string>& folders) {
   PathRoots roots;
   for (const std::string& folder : folders) {
+    if (IsS3Uri(folder)) {
+      ASSIGN_OR_RETURN(const S3Uri root, ParseS3Uri("the model root", folder));
+      roots.s3_roots_.push_back(root.name());
+      continue;
+    }
     if (folder.empty() || folder.front() != '/') {
       return absl::InvalidArgumentError(
-          absl::StrCat("the model root \"", folder, "\" is not an absolute path"));
+          absl::StrCat("the model root \"", folder, "\" is neither an absolute path nor s3://..."));
     }
     std::string path = std::filesystem::path(folder).lexically_normal().string();
     while (!path.empty() && path.back() == '/') path.pop_back();
@@ -28,7 +34,7 @@ absl::StatusOr<PathRoots> PathRoots::Open(const std::vector<std::string>& folder
 }
 
 absl::Status PathRoots::Check(const JobSpec& spec) const {
-  if (roots_.empty()) return absl::OkStatus();
+  if (roots_.empty() && s3_roots_.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckFolder("model.path", spec.model.path));
   const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
   if (learned != nullptr && !learned->training.teacher.path.empty()) {
@@ -45,6 +51,7 @@ absl::Status PathRoots::Check(const JobSpec& spec) const {
 }
 
 absl::Status PathRoots::CheckPath(const std::string& field, const std::string& path) const {
+  if (IsS3Uri(path)) return CheckS3(field, path);
   if (path.empty() || path.front() != '/') return NotAllowed(field, path);
   std::string clean;  // "/a/b", or empty for the root of the system
   for (const std::string& segment :
@@ -67,6 +74,7 @@ absl::Status PathRoots::CheckPath(const std::string& field, const std::string& p
 
 absl::Status PathRoots::CheckFolder(const std::string& field, const std::string& path) const {
   RETURN_IF_ERROR(CheckPath(field, path));
+  if (IsS3Uri(path)) return absl::OkStatus();
   std::error_code error;
   std::filesystem::directory_iterator entry(path, error);
   // Admission says what is wrong with a path that is no folder; what cannot be read is refused.
@@ -82,9 +90,19 @@ absl::Status PathRoots::CheckFolder(const std::string& field, const std::string&
       absl::StrCat(field, " is \"", path, "\", which cannot be read: ", error.message()));
 }
 
+absl::Status PathRoots::CheckS3(const std::string& field, const std::string& path) const {
+  ASSIGN_OR_RETURN(const S3Uri uri, ParseS3Uri(field, path));
+  const std::string name = uri.name();
+  for (const std::string& root : s3_roots_) {
+    if (name == root || absl::StartsWith(name, root + "/")) return absl::OkStatus();
+  }
+  return NotAllowed(field, path);
+}
+
 absl::Status PathRoots::NotAllowed(const std::string& field, const std::string& path) const {
-  const std::string allowed = absl::StrJoin(
-      roots_, ", ", [](std::string* out, const Root& root) { *out += root.path + "/"; });
+  std::vector<std::string> roots = s3_roots_;
+  for (const Root& root : roots_) roots.push_back(root.path);
+  const std::string allowed = absl::StrCat(absl::StrJoin(roots, "/, "), "/");
   return absl::PermissionDeniedError(absl::StrCat(field, " is \"", path,
                                                   "\"; jobs may read what is in ", allowed,
                                                   ", without .. or links out"));

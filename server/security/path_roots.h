@@ -1,4 +1,4 @@
-// The folders that jobs may read. Immutable, so thread-safe.
+// The folders that jobs may read, on disk and in S3. Immutable, so thread-safe.
 //
 // What is checked is where a path leads at this moment, links and all; a worker opens it later. Who
 // can write below a root is trusted not to change it in between.
@@ -16,7 +16,7 @@ namespace rondo {
 class PathRoots {
  public:
   PathRoots() = default;  // everything that this process can read
-  // Absolute paths of folders that exist.
+  // Absolute paths of folders that exist, and s3://BUCKET/PREFIX.
   static absl::StatusOr<PathRoots> Open(const std::vector<std::string>& folders);
 
   // Model, teacher, calibration and evaluation data of a job, and the files in its model folders.
@@ -32,7 +32,11 @@ class PathRoots {
   absl::Status CheckFolder(const std::string& field, const std::string& path) const;
   absl::Status NotAllowed(const std::string& field, const std::string& path) const;
 
+  // Of the s3:// path of a folder or a file.
+  absl::Status CheckS3(const std::string& field, const std::string& path) const;
+
   std::vector<Root> roots_;
+  std::vector<std::string> s3_roots_;  // without a slash at their ends
 };
 
 }  // namespace rondo

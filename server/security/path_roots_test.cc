@@ -90,9 +90,33 @@ TEST_F(PathRootsTest, SeveralRootsAndTheWholeSystem) {
   EXPECT_EQ(PathRoots::Open({"/"})->Check(spec_), absl::OkStatus());
 }
 
+TEST_F(PathRootsTest, FoldersOfS3AreRootsToo) {
+  spec_.model.path = "s3://models/llama";
+  EXPECT_EQ(roots_.Check(spec_), Refusal("model.path", "s3://models/llama"));
+  roots_ = *PathRoots::Open({dir_ + "/models/", "s3://models/llama", "s3://data/"});
+  spec_.calibration.path = "s3://data/c4.jsonl:body";
+  EXPECT_EQ(roots_.Check(spec_), absl::OkStatus());
+  spec_.model.path = "s3://models/llama/7b/";
+  EXPECT_EQ(roots_.Check(spec_), absl::OkStatus());
+  for (const std::string path : {"s3://models/llama-2", "s3://models", "s3://data-2/llama"}) {
+    spec_.model.path = path;
+    EXPECT_EQ(roots_.Check(spec_),
+              absl::PermissionDeniedError("model.path is \"" + path +
+                                          "\"; jobs may read what is in s3://models/llama/, "
+                                          "s3://data/, " +
+                                          dir_ + "/models/, without .. or links out"));
+  }
+  spec_.model.path = "s3://models/llama/../secret";
+  EXPECT_EQ(roots_.Check(spec_).code(), absl::StatusCode::kInvalidArgument);
+  spec_.model.path = dir_ + "/models/llama";
+  roots_ = *PathRoots::Open({"s3://data"});
+  EXPECT_EQ(roots_.Check(spec_).code(), absl::StatusCode::kPermissionDenied);
+}
+
 TEST_F(PathRootsTest, ARootMustBeAFolderThatExists) {
   EXPECT_EQ(PathRoots::Open({"models"}).status(),
-            absl::InvalidArgumentError("the model root \"models\" is not an absolute path"));
+            absl::InvalidArgumentError(
+                "the model root \"models\" is neither an absolute path nor s3://..."));
   EXPECT_EQ(PathRoots::Open({dir_ + "/none"}).status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -5,12 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <thread>
 
 #include "common/base/log.h"
-#include "common/io/file.h"
+#include "common/io/user_cache.h"
 #include "worker/rpc/agent.h"
 #include "worker/rpc/device.h"
 
@@ -63,20 +62,12 @@ void Declare(CLI::App* app, Flags* flags) {
       ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
 }
 
-std::string DefaultCacheDir() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return JoinPath(cache, "rondo/jobs");
-  }
-  const char* home = std::getenv("HOME");
-  return JoinPath(home == nullptr ? "/var/tmp" : home, ".cache/rondo/jobs");
-}
-
 absl::StatusOr<AgentOptions> OptionsFrom(const Flags& flags) {
   AgentOptions options;
   options.coordinator = flags.coordinator;
   options.exit_on_disconnect = flags.exit_on_disconnect;
   options.ranks.log_dir = flags.rank_log_dir;
-  options.cache_dir = flags.cache_dir.empty() ? DefaultCacheDir() : flags.cache_dir;
+  options.cache_dir = flags.cache_dir.empty() ? UserCacheDir("jobs") : flags.cache_dir;
   ASSIGN_OR_RETURN(options.ranks.program, SiblingProgram("rondo-rank"));
   options.worker.id = WorkerId(flags.id.empty() ? DefaultWorkerId() : flags.id);
   options.worker.host = flags.advertise_host.empty()

@@ -1,6 +1,7 @@
 #include "common/s3/testing/fake_s3.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -121,6 +122,15 @@ void FakeS3::HoldAfter(int64_t bytes) {
 void FakeS3::WaitUntilHeld() {
   MutexLock lock(&mu_);
   while (!held_) changed_.Wait(&mu_);
+}
+
+void FakeS3::WaitUntilHeld(const std::string& folder, const std::string& name, int64_t bytes) {
+  WaitUntilHeld();
+  for (int64_t here = 0; here < bytes; std::this_thread::yield()) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      here = std::max(here, FileSize(JoinPath(entry.path().string(), name)).value_or(0));
+    }
+  }
 }
 
 void FakeS3::Release() {

@@ -39,6 +39,8 @@ class FakeS3 {
   // The next bodies of objects stop after so many bytes until Release().
   void HoldAfter(int64_t bytes);
   void WaitUntilHeld();
+  // The same, and until the one file <folder>/*/<name> has so many bytes.
+  void WaitUntilHeld(const std::string& folder, const std::string& name, int64_t bytes);
   void Release();
   // The next requests fail. PermanentRedirect is to region eu-west-1.
   void FailNext(int times, int status, const std::string& code);
