@@ -6,7 +6,9 @@
 #include <cerrno>
 
 #include "absl/strings/str_join.h"
+#include "common/format/checkpoint.h"
 #include "common/format/json.h"
+#include "common/io/sha256.h"
 
 namespace rondo {
 namespace {
@@ -50,6 +52,12 @@ absl::Status Reserve(int fd, int64_t bytes, const std::string& path) {
   if (errno != EOPNOTSUPP && errno != ENOSYS) return ErrnoStatus("reserve space for", path, errno);
   if (ftruncate(fd, bytes) != 0) return ErrnoStatus("resize", path, errno);
   return absl::OkStatus();
+}
+
+std::string DigestOf(std::span<const std::byte> data) {
+  Sha256 sha256;
+  sha256.Update(data);
+  return sha256.FinishHex();
 }
 
 }  // namespace
@@ -96,6 +104,7 @@ absl::Status SafetensorsWriter::Write(const std::string& name, std::span<const s
   }
   RETURN_IF_ERROR(WriteFullyAt(fd_.get(), slot.offset, data, path_));
   slot.written = true;
+  if (keep_digests_) slot.digest = DigestOf(data);
   return absl::OkStatus();
 }
 
@@ -107,6 +116,24 @@ absl::Status SafetensorsWriter::Finish() {
   }
   RETURN_IF_ERROR(PublishFile(fd_.get(), partial_, path_));
   partial_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status SafetensorsWriter::Verify() const {
+  posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
+  const absl::StatusOr<Checkpoint> file = Checkpoint::OpenFile(path_);
+  if (!file.ok()) {
+    return absl::InternalError(absl::StrCat("read again, ", std::string(file.status().message())));
+  }
+  for (const auto& [name, slot] : slots_) {
+    const absl::StatusOr<TensorView> tensor = file->Find(name);
+    if (tensor.ok() && DigestOf(tensor->data) == slot.digest) {
+      file->Drop(name);
+      continue;
+    }
+    return absl::InternalError(absl::StrCat("read again, ", path_, " does not hold ", name,
+                                            " as it was written; does the disk work?"));
+  }
   return absl::OkStatus();
 }
 

@@ -31,17 +31,25 @@ class SafetensorsWriter {
   absl::Status Write(const std::string& name, std::span<const std::byte> data);
   absl::Status Finish();
 
+  // Before the first Write(), where Verify() will be called: remembers the SHA-256 of every tensor.
+  void KeepDigests() { keep_digests_ = true; }
+  // After Finish(): reads the file again, from the disk where the kernel lets go of its pages.
+  // INTERNAL names what is not, byte for byte, as it was written.
+  absl::Status Verify() const;
+
  private:
   struct Slot {
     int64_t offset = 0;  // from the start of the file
     int64_t bytes = 0;
     bool written = false;
+    std::string digest;  // empty: not kept
   };
   SafetensorsWriter() = default;
   std::string path_;
   std::string partial_;  // empty: none to remove
   FileDescriptor fd_;
   std::map<std::string, Slot> slots_;
+  bool keep_digests_ = false;
 };
 
 }  // namespace rondo

@@ -106,5 +106,26 @@ TEST_F(SafetensorsWriterTest, MissingFolder) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(SafetensorsWriterTest, VerifyFindsOneByteThatIsAnother) {
+  auto writer = Create().value();
+  writer->KeepDigests();
+  ASSERT_TRUE(writer->Write("a\"\xc3\xa9", Bytes("abcdef")).ok());
+  ASSERT_TRUE(writer->Write("none", {}).ok());
+  ASSERT_TRUE(writer->Write("z", Bytes("0123456789abcdef")).ok());
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_TRUE(writer->Verify().ok());
+  const std::string good = ReadFile(path_).value();
+  std::string bad = good;
+  bad[bad.size() - 10] ^= 1;  // in z
+  ASSERT_TRUE(WriteFileAtomically(path_, bad).ok());
+  EXPECT_EQ(writer->Verify(),
+            absl::InternalError("read again, " + path_ +
+                                " does not hold z as it was written; does the disk work?"));
+  ASSERT_TRUE(WriteFileAtomically(path_, good.substr(0, good.size() - 1)).ok());
+  EXPECT_EQ(writer->Verify().code(), absl::StatusCode::kInternal);
+  ASSERT_TRUE(WriteFileAtomically(path_, good).ok());
+  EXPECT_TRUE(writer->Verify().ok());
+}
+
 }  // namespace
 }  // namespace rondo

@@ -20,6 +20,14 @@ class DenseLinear final : public LinearFormat {
     return WriteTensor(name + ".weight", weight, writer);
   }
 
+  absl::StatusOr<bool> Holds(const Checkpoint& file, const std::string& name,
+                             const QuantizedLinear& linear) const override {
+    ASSIGN_OR_RETURN(const at::Tensor weight, Dequantize(linear, ScalarTypeOf(type_)));
+    ASSIGN_OR_RETURN(const at::Tensor stored,
+                     ReadTensor(file, name + ".weight", weight.scalar_type(), weight.sizes()));
+    return at::equal(stored, weight.to(at::kCPU));
+  }
+
  private:
   StorageType type_;
 };

@@ -19,7 +19,9 @@ class Exporter final : public StageExporter {
         layout_(layout),
         plan_(plan),
         type_(WeightType(checkpoint, layout)),
-        writer_(std::move(writer)) {}
+        writer_(std::move(writer)) {
+    writer_->KeepDigests();
+  }
 
   absl::Status WriteLayer(int64_t layer, const std::vector<QuantizedLinear>& linears) override {
     if (linears.size() != layout_.linears.size()) {
@@ -39,12 +41,34 @@ class Exporter final : public StageExporter {
         return format->Write(name, linears[i], writer_.get());
       }));
     }
+    last_layer_ = layer;
+    last_linears_ = linears;
     return Copy(CopiedWithLayer(layout_, plan_, layer));
   }
 
   absl::Status Finish() override {
     RETURN_IF_ERROR(Copy(CopiedBesidesLayers(layout_, plan_)));
     return writer_->Finish();
+  }
+
+  absl::Status Verify() const override {
+    RETURN_IF_ERROR(writer_->Verify());
+    const std::string path = JoinPath(plan_.out_dir, ShardName(plan_.stage, plan_.stages));
+    ASSIGN_OR_RETURN(const Checkpoint file, Checkpoint::OpenFile(path));
+    for (size_t i = 0; i < last_linears_.size(); ++i) {
+      if (last_linears_[i].skipped()) continue;
+      const std::string name = FullName(layout_, last_layer_, layout_.linears[i].name);
+      const GridSpec grid = SettingsOf(plan_.grid, plan_.overrides, name).grid;
+      const auto format = MakeLinearFormat(plan_.format, grid, type_);
+      ASSIGN_OR_RETURN(const bool same,
+                       CatchTorch("comparing " + name, [&]() -> absl::StatusOr<bool> {
+                         return format->Holds(file, name, last_linears_[i]);
+                       }));
+      if (same) continue;
+      return absl::InternalError(
+          absl::StrCat("read again, ", path, " does not hold the integers of ", name));
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -61,6 +85,9 @@ class Exporter final : public StageExporter {
   const ExportPlan plan_;
   const StorageType type_;
   const std::unique_ptr<SafetensorsWriter> writer_;
+  // One layer's integers, as a sample.
+  int64_t last_layer_ = 0;
+  std::vector<QuantizedLinear> last_linears_;
 };
 
 // What a rank that was killed left of this file holds space that is needed now.

@@ -48,6 +48,9 @@ class StageExporter {
   // Copies the stage's remaining tensors (embedding on the first, norm and head on the last), and
   // completes the file.
   virtual absl::Status Finish() = 0;
+  // Then: reads the file again. INTERNAL when a tensor is not, byte for byte, as it was written, or
+  // the integers of the layer that was given last do not come back from it.
+  virtual absl::Status Verify() const = 0;
 };
 
 // `checkpoint`, `layout`: of the source; they must outlive the exporter.

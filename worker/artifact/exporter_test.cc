@@ -234,6 +234,32 @@ TEST_F(ExporterTest, AuditNamesTheTensor) {
   EXPECT_TRUE(finish_with([](auto*) {}).ok());
 }
 
+// A file whose every byte is as it was written, but not what the layer's integers are.
+TEST_F(ExporterTest, VerifyComparesFileAndIntegers) {
+  for (const ExportFormat format : {ExportFormat::kDense, ExportFormat::kCompressedTensors}) {
+    const ExportPlan plan = Plans(format, 2)[1];
+    const auto exporter = MakeStageExporter(checkpoint_, layout_, plan).value();
+    ASSERT_TRUE(exporter->WriteLayer(2, Quantized(2)).ok());
+    std::vector<QuantizedLinear> last = Quantized(3);
+    ASSERT_TRUE(exporter->WriteLayer(3, last).ok());
+    ASSERT_TRUE(exporter->Finish().ok());
+    EXPECT_EQ(exporter->Verify(), absl::OkStatus());
+    const std::string shard = plan.out_dir + "/model-00002-of-00002.safetensors";
+    std::string bytes = ReadFile(shard).value();
+    bytes[bytes.size() / 2] ^= 0x10;
+    ASSERT_TRUE(WriteFileAtomically(shard, bytes).ok());
+    EXPECT_THAT(std::string(exporter->Verify().message()), HasSubstr("as it was written"));
+    bytes[bytes.size() / 2] ^= 0x10;
+    ASSERT_TRUE(WriteFileAtomically(shard, bytes).ok());
+    ASSERT_EQ(exporter->Verify(), absl::OkStatus());
+    last[1].codes[3][5] = 7 - last[1].codes[3][5].item<int>();  // the memory that was given
+    EXPECT_EQ(exporter->Verify(),
+              absl::InternalError("read again, " + shard +
+                                  " does not hold the integers of model.layers.3." +
+                                  layout_.linears[1].name));
+  }
+}
+
 TEST_F(ExporterTest, WrongLayers) {
   const auto exporter =
       MakeStageExporter(checkpoint_, layout_, Plans(ExportFormat::kDense, 2)[0]).value();

@@ -25,4 +25,14 @@ absl::Status WriteTensor(const std::string& name, const at::Tensor& tensor,
   return writer->Write(name, {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()});
 }
 
+absl::StatusOr<at::Tensor> ReadTensor(const Checkpoint& file, const std::string& name,
+                                      at::ScalarType dtype, at::IntArrayRef shape) {
+  ASSIGN_OR_RETURN(const TensorView view, file.Find(name));
+  const at::Tensor tensor =
+      at::from_blob(const_cast<std::byte*>(view.data.data()), shape, at::dtype(dtype));
+  if (tensor.nbytes() == view.data.size()) return tensor;
+  return absl::InternalError(absl::StrCat("exported tensor ", name, " has ", view.data.size(),
+                                          " bytes, not ", tensor.nbytes()));
+}
+
 }  // namespace rondo

@@ -11,6 +11,7 @@
 
 #include "common/base/status.h"
 #include "common/domain/job_spec.h"
+#include "common/format/checkpoint.h"
 #include "common/format/safetensors_writer.h"
 #include "common/format/tensor_info.h"
 #include "worker/algo/grid.h"
@@ -27,6 +28,9 @@ class LinearFormat {
   // Writes all of Tensors(name, ...). INTERNAL when the layer is not on the grid of the job.
   virtual absl::Status Write(const std::string& name, const QuantizedLinear& linear,
                              SafetensorsWriter* writer) const = 0;
+  // Whether `file` holds this layer, read as a loader reads it.
+  virtual absl::StatusOr<bool> Holds(const Checkpoint& file, const std::string& name,
+                                     const QuantizedLinear& linear) const = 0;
 };
 
 // `type`: of the checkpoint's linear weights.
@@ -43,5 +47,10 @@ at::ScalarType ScalarTypeOf(StorageType type);
 // Writes the tensor's elements; copies it to host memory when it is elsewhere.
 absl::Status WriteTensor(const std::string& name, const at::Tensor& tensor,
                          SafetensorsWriter* writer);
+
+// A view of the file's data, not to be written to. NOT_FOUND names the tensor; INTERNAL when its
+// size is not that of `dtype` and `shape`.
+absl::StatusOr<at::Tensor> ReadTensor(const Checkpoint& file, const std::string& name,
+                                      at::ScalarType dtype, at::IntArrayRef shape);
 
 }  // namespace rondo

@@ -22,6 +22,17 @@ at::Tensor PackRows(const at::Tensor& codes, int bits) {
   return packed;
 }
 
+// words: [rows, ceil(cols * bits / 32)] int32 -> [rows, cols] uint8
+at::Tensor UnpackRows(const at::Tensor& words, int64_t cols, int bits) {
+  const int64_t rows = words.size(0);
+  const int64_t width = words.size(1);
+  at::Tensor codes = at::empty({rows, cols}, at::kByte);
+  kernels::Cpu().unpack_rows(
+      {reinterpret_cast<const uint32_t*>(words.const_data_ptr<int32_t>()), rows, width, width},
+      bits, {codes.mutable_data_ptr<uint8_t>(), rows, cols, cols});
+  return codes;
+}
+
 class PackedLinear final : public LinearFormat {
  public:
   PackedLinear(const GridSpec& grid, StorageType type) : grid_(grid), type_(type) {}
@@ -53,6 +64,28 @@ class PackedLinear final : public LinearFormat {
     const at::Tensor zero_point = linear.grid.zero_point.to(at::kByte);
     return WriteTensor(name + ".weight_zero_point", PackRows(zero_point.t(), grid_.bits).t(),
                        writer);
+  }
+
+  absl::StatusOr<bool> Holds(const Checkpoint& file, const std::string& name,
+                             const QuantizedLinear& linear) const override {
+    const int64_t out = linear.codes.size(0);
+    const int64_t in = linear.codes.size(1);
+    const int64_t groups = Groups(in);
+    ASSIGN_OR_RETURN(const at::Tensor codes,
+                     ReadTensor(file, name + ".weight_packed", at::kInt,
+                                {out, kernels::PackedWords(in, grid_.bits)}));
+    ASSIGN_OR_RETURN(const at::Tensor scale,
+                     ReadTensor(file, name + ".weight_scale", ScalarTypeOf(type_), {out, groups}));
+    if (!at::equal(UnpackRows(codes, in, grid_.bits), linear.codes.to(at::kCPU)) ||
+        !at::equal(scale.to(at::kFloat), linear.grid.scale.to(at::kCPU))) {
+      return false;
+    }
+    if (grid_.symmetric) return true;
+    ASSIGN_OR_RETURN(const at::Tensor zeros,
+                     ReadTensor(file, name + ".weight_zero_point", at::kInt,
+                                {kernels::PackedWords(out, grid_.bits), groups}));
+    return at::equal(UnpackRows(zeros.t().contiguous(), out, grid_.bits).t(),
+                     linear.grid.zero_point.to(at::kCPU, at::kByte));
   }
 
  private:

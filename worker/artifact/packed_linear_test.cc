@@ -145,5 +145,24 @@ TEST_F(PackedLinearTest, RefusesWhatCannotBeStored) {
             absl::InternalError("l is not on the grid of the job: 4 bits, 64 inputs in 4 groups"));
 }
 
+TEST_F(PackedLinearTest, HoldsTellsEveryPartApart) {
+  for (const int bits : {2, 3, 4, 8}) {
+    SCOPED_TRACE(bits);
+    const GridSpec grid = {.bits = bits, .group_size = 32, .symmetric = false};
+    const auto format = MakePackedLinear(grid, StorageType::kF16);
+    const Checkpoint stored = Store(grid, StorageType::kF16, Example(grid, 20, 96)).value();
+    QuantizedLinear linear = Example(grid, 20, 96);
+    EXPECT_TRUE(format->Holds(stored, "l", linear).value());
+    linear.codes[19][95] = linear.codes[19][95].item<int>() ^ 1;
+    EXPECT_FALSE(format->Holds(stored, "l", linear).value());
+    linear = Example(grid, 20, 96);
+    linear.grid.scale[19][2] *= 2;
+    EXPECT_FALSE(format->Holds(stored, "l", linear).value());
+    linear = Example(grid, 20, 96);
+    linear.grid.zero_point[19][2] += 1;
+    EXPECT_FALSE(format->Holds(stored, "l", linear).value());
+  }
+}
+
 }  // namespace
 }  // namespace rondo
