@@ -50,7 +50,8 @@ Coordinator::Coordinator(const Options& options, JobTable jobs)
                                ? JoinPath(options.artifact_root, "downloads")
                                : options.download_root),
       jobs_(std::move(jobs)),
-      scheduler_(&jobs_, &workers_, options.clock, options.artifact_root, options.fixed_fleet),
+      scheduler_(&jobs_, &workers_, options.clock,
+                 {options.artifact_root, options.fixed_fleet, options.free_bytes}),
       last_tick_(options.clock->Now()) {}
 
 void Coordinator::Schedule() {

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "common/domain/job.h"
 #include "common/domain/rank_task.h"
 #include "common/domain/worker_info.h"
+#include "common/io/disk.h"
 #include "common/s3/s3_options.h"
 #include "server/core/agent_link.h"
 #include "server/core/job_table.h"
@@ -68,6 +70,8 @@ class Coordinator final : private SourceListener {
     absl::Duration stall = absl::Minutes(30);
     // No other workers will ever attach than those that a job asks for.
     bool fixed_fleet = false;
+    // What may still be written below a folder.
+    std::function<absl::StatusOr<int64_t>(const std::string& dir)> free_bytes = FreeBytes;
     S3Options s3;                    // for jobs that name models or data in S3
     std::string download_root = {};  // where those go, shared as well; empty: below artifact_root
   };

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,10 +68,10 @@ class CoordinatorTest : public testing::Test {
     coordinator_.reset();
     store_.reset();
     store_ = std::make_unique<FaultyStore>(*OpenSqliteJobStore(dir_ + "/rondo.db"));
-    auto coordinator = Coordinator::Create({.store = store_.get(),
-                                            .clock = &clock_,
-                                            .artifact_root = dir_ + "/artifacts",
-                                            .fixed_fleet = fixed_fleet_});
+    Coordinator::Options options{store_.get(), &clock_, dir_ + "/artifacts"};
+    options.fixed_fleet = fixed_fleet_;
+    if (free_bytes_) options.free_bytes = [this](const std::string&) { return *free_bytes_; };
+    auto coordinator = Coordinator::Create(options);
     ASSERT_TRUE(coordinator.ok()) << coordinator.status();
     coordinator_ = *std::move(coordinator);
   }
@@ -139,7 +140,8 @@ class CoordinatorTest : public testing::Test {
 
   std::string dir_;
   ManualClock clock_;
-  bool fixed_fleet_ = false;  // from the next Restart()
+  bool fixed_fleet_ = false;           // from the next Restart()
+  std::optional<int64_t> free_bytes_;  // likewise; else what the disk has
   std::unique_ptr<FaultyStore> store_;
   std::unique_ptr<Coordinator> coordinator_;
 };

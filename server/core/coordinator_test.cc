@@ -141,6 +141,22 @@ TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {
   EXPECT_FALSE(HasArtifactDir(job));
 }
 
+TEST_F(CoordinatorTest, ADiskWithoutRoomIsToldBeforeAnybodyWorks) {
+  const int64_t needed = coordinator_->ValidateJob(TinySpec(1))->export_bytes;
+  free_bytes_ = needed - 1;
+  Restart();
+  const auto a = Attach("a");
+  const JobId job = Submit(1);
+  EXPECT_EQ(StateOf(job), JobState::kFailed);
+  EXPECT_EQ(Get(job).error.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(Get(job).error.message()),
+              HasSubstr("the artifacts will need about 0.0 GiB, but " + dir_ + "/artifacts has "));
+  EXPECT_THAT(a->link.started, IsEmpty());
+  EXPECT_FALSE(HasArtifactDir(job));
+  free_bytes_ = needed;
+  EXPECT_EQ(StateOf(Submit(1)), JobState::kRunning);
+}
+
 TEST_F(CoordinatorTest, SuccessNeedsArtifacts) {
   const auto a = Attach("a");
   const JobId job = Submit(1);

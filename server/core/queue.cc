@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <tuple>
 
 namespace rondo {
 namespace {
@@ -31,16 +30,23 @@ int EffectivePriority(const Job& job, absl::Time now) {
 
 std::vector<JobRecord*> InOrder(const std::vector<JobRecord*>& open, absl::Time now) {
   std::map<std::string, int64_t> at_work;  // by owner
-  std::vector<JobRecord*> waiting;
-  for (JobRecord* record : open) {
-    at_work[record->job.owner] += WorkersAtWork(*record);
-    if (IsWaiting(*record, now)) waiting.push_back(record);
-  }
-  const auto key = [&](const JobRecord* record) {
-    return std::tuple(-EffectivePriority(record->job, now), at_work.at(record->job.owner));
+  for (const JobRecord* record : open) at_work[record->job.owner] += WorkersAtWork(*record);
+  struct Place {
+    int priority;
+    int64_t at_work;
+    JobRecord* record;
   };
-  std::stable_sort(waiting.begin(), waiting.end(),
-                   [&](const JobRecord* a, const JobRecord* b) { return key(a) < key(b); });
+  std::vector<Place> places;
+  for (JobRecord* record : open) {
+    if (!IsWaiting(*record, now)) continue;
+    places.push_back({EffectivePriority(record->job, now), at_work[record->job.owner], record});
+  }
+  std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return a.priority != b.priority ? a.priority > b.priority : a.at_work < b.at_work;
+  });
+  std::vector<JobRecord*> waiting;
+  waiting.reserve(places.size());
+  for (const Place& place : places) waiting.push_back(place.record);
   return waiting;
 }
 

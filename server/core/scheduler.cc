@@ -7,6 +7,7 @@
 
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/io/disk.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
 #include "server/core/queue.h"
@@ -50,7 +51,7 @@ absl::Status Scheduler::Recover() {
 // What a crash kept from being removed. Folders of jobs that this store does not know stay.
 void Scheduler::RemoveLeftovers() {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(artifact_root_, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(options_.artifact_root, error)) {
     const JobRecord* record = jobs_->Find(JobId(entry.path().filename().string()));
     if (record == nullptr) continue;
     const JobFolder folder(entry.path().string());
@@ -106,7 +107,7 @@ void Scheduler::KeepFor(JobRecord* record, std::vector<WorkerInfo>* idle) {
 
 void Scheduler::SayNoRoom(JobRecord* record, const GangChoice& choice) {
   const std::string why = absl::StrCat("no workers have the memory: ", choice.why_not);
-  if (fixed_fleet_) return Fail(record, absl::ResourceExhaustedError(why));
+  if (options_.fixed_fleet) return Fail(record, absl::ResourceExhaustedError(why));
   if (std::exchange(record->said_no_room, true)) return;
   jobs_->Record(record, Note{Severity::kWarning, -1, absl::StrCat("it waits: ", why)})
       .IgnoreError();
@@ -118,6 +119,12 @@ absl::Status Scheduler::LoadFacts(JobRecord* record) {
   if (record->facts) return absl::OkStatus();
   ASSIGN_OR_RETURN(record->facts, CheckSpec(LocalSpec(record->job)));
   return absl::OkStatus();
+}
+
+absl::Status Scheduler::CheckDisk(const Plan& plan) const {
+  const std::string& root = options_.artifact_root;
+  ASSIGN_OR_RETURN(const int64_t free, options_.free_bytes(root));
+  return CheckRoom("the artifacts", plan.export_bytes, root, free);
 }
 
 absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang) {
@@ -134,11 +141,11 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
   ranks.heard = clock_->Now();
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
+  PlanMade planned{MakePlan(job.spec, *record->facts, shapes, gang)};
+  RETURN_IF_ERROR(CheckDisk(planned.plan));
   // The whole gang or nothing of it.
-  RETURN_IF_ERROR(
-      jobs_->RecordAll(record, {StateChanged{JobState::kPlanning},
-                                PlanMade{MakePlan(job.spec, *record->facts, shapes, gang)},
-                                std::move(formed), StateChanged{JobState::kRunning}}));
+  RETURN_IF_ERROR(jobs_->RecordAll(record, {StateChanged{JobState::kPlanning}, std::move(planned),
+                                            std::move(formed), StateChanged{JobState::kRunning}}));
   RONDO_FAILPOINT("gang.recorded");
 
   record->gang = std::move(ranks);

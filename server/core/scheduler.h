@@ -13,6 +13,7 @@
 // Guarded by its owner's lock. A failing store (JobTable::broken) stops all progress.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,17 +33,16 @@ class Scheduler {
  public:
   static constexpr int kMaxRetries = 2;
 
-  // `jobs`, `workers`, `clock` must outlive the scheduler. A job has the folder
-  // <artifact_root>/<job id>.
-  // With `fixed_fleet` no other workers will ever attach: a job that none of them has the memory
-  // for fails.
-  Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, std::string artifact_root,
-            bool fixed_fleet)
-      : jobs_(jobs),
-        workers_(workers),
-        clock_(clock),
-        artifact_root_(std::move(artifact_root)),
-        fixed_fleet_(fixed_fleet) {}
+  struct Options {
+    std::string artifact_root;  // a job has the folder <artifact_root>/<job id>
+    // No other workers will ever attach: a job that none has the memory for fails.
+    bool fixed_fleet = false;
+    // What may still be written below a folder.
+    std::function<absl::StatusOr<int64_t>(const std::string& dir)> free_bytes;
+  };
+  // `jobs`, `workers`, `clock` must outlive the scheduler.
+  Scheduler(JobTable* jobs, WorkerTable* workers, const Clock* clock, Options options)
+      : jobs_(jobs), workers_(workers), clock_(clock), options_(std::move(options)) {}
 
   // After a start of the coordinator: jobs that were running have no ranks any more.
   absl::Status Recover();
@@ -62,7 +62,9 @@ class Scheduler {
   // REQUIRES: the job has no gang. Its message names sources in S3 by their names.
   void Fail(JobRecord* record, const absl::Status& why);
 
-  std::string ArtifactDir(const JobId& id) const { return artifact_root_ + "/" + id.value(); }
+  std::string ArtifactDir(const JobId& id) const {
+    return options_.artifact_root + "/" + id.value();
+  }
 
  private:
   // Moves the first job that can be moved; false: there is none.
@@ -75,6 +77,8 @@ class Scheduler {
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
   JobFolder Folder(const JobId& id) const { return JobFolder(ArtifactDir(id)); }
   absl::Status LoadFacts(JobRecord* record);
+  // Whether the artifacts will find room.
+  absl::Status CheckDisk(const Plan& plan) const;
   void StopOthers(JobRecord* record);
   void RemoveLeftovers();
   void Settle(JobRecord* record);
@@ -83,8 +87,7 @@ class Scheduler {
   JobTable* const jobs_;
   WorkerTable* const workers_;
   const Clock* const clock_;
-  const std::string artifact_root_;
-  const bool fixed_fleet_;
+  const Options options_;
 };
 
 }  // namespace rondo

@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--bits", type=int, default=3)
     parser.add_argument("--samples", type=int, default=64, help="windows of the demo model")
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--eval-windows", type=int, default=0, help="at most; 0: all")
+    parser.add_argument("--eval-windows", type=int, help="at most")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     job = smollm2(options.smollm2, options.samples) if options.smollm2 else tiny("llama-tiny")

@@ -35,7 +35,9 @@ def quantize(options, job, bits, group, method):
         command = [f"{options.bin_dir}/rondo", "quantize", "--json", *job, "--no-eval-original",
                    *method, "--steps", str(options.steps), "--bits", str(bits), "--group-size", str(group),
                    "--asymmetric", "--workers", "1", "--threads", str(options.threads),
-                   "--eval-windows", str(options.eval_windows), "--checkpoint-every", "0", "--export", "dense", "--out", f"{folder}/out"]
+                   "--checkpoint-every", "0", "--export", "dense", "--out", f"{folder}/out"]
+        if options.eval_windows:
+            command += ["--eval-windows", str(options.eval_windows)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -54,7 +56,7 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--samples", type=int, default=128, help="windows of the demo model")
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--eval-windows", type=int, default=0, help="at most; 0: all")
+    parser.add_argument("--eval-windows", type=int, help="at most")
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--schedule", default="cosine")
     parser.add_argument("--threads", type=int, default=2)
