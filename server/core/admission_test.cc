@@ -160,7 +160,7 @@ TEST_F(AdmissionTest, ATorchModelIsMeasuredByItsFile) {
   EXPECT_EQ(facts->checkpoint_bytes, 2'006'152);
   EXPECT_TRUE(CheckSpec(Distil(model)).ok());
 
-  std::filesystem::resize_file(file, 2 * 2'001'152);
+  std::filesystem::resize_file(file, uintmax_t{2} * 2'001'152);
   EXPECT_EQ(CheckSpec(spec)->bytes_per_weight, 4);
 
   std::filesystem::resize_file(file, 2'001'151);

@@ -77,7 +77,7 @@ TEST(PlannerTest, ExportBytesAreThoseOfTheTensors) {
   EXPECT_EQ(packed(OnGrid({4, 8, false})), 100 + 2 * grouped);
   JobSpec mixed = OnGrid({4, 8, false});
   mixed.overrides = {{.pattern = "layers.1.proj", .skip = true}};
-  EXPECT_EQ(packed(mixed), 100 + grouped + 6 * 40 * 2);
+  EXPECT_EQ(packed(mixed), 100 + grouped + int64_t{6} * 40 * 2);
   // Rows of 40 codes of 8 bits: 10 words; six zero points in two words.
   mixed.overrides[0] = {.pattern = "*", .bits = 8, .group_size = -1};
   EXPECT_EQ(packed(mixed), 100 + 2 * (6 * 10 * 4 + 6 * 2 + 16 + 2 * 4));

@@ -64,11 +64,15 @@ int64_t QuantizedBytes(const ModelLayout& layout, const GridSpec& grid) {
   return layout.LinearWeightsPerLayer() + groups * 2 * kFloatBytes;
 }
 
-// Of the widest linear layer, in double precision: the Hessian, its factor and two copies.
+// Of the widest linear layer: in double precision the Hessian, its factor and two copies; in
+// float32 the weights as they were, as they are worked on and as they become.
 int64_t SolveBytes(const ModelLayout& layout) {
-  int64_t in = 0;
-  for (const LinearLayout& linear : layout.linears) in = std::max(in, linear.in);
-  return 4 * in * in * kDoubleBytes;
+  int64_t in = 0, weights = 0;
+  for (const LinearLayout& linear : layout.linears) {
+    in = std::max(in, linear.in);
+    weights = std::max(weights, linear.in * linear.out);
+  }
+  return 4 * in * in * kDoubleBytes + 3 * weights * kFloatBytes;
 }
 
 // Layers go to disk as they are finished; they are kept to be evaluated or trained.
@@ -102,7 +106,8 @@ StageElements ElementsOf(const JobSpec& spec, const ModelFacts& facts, const Pla
 int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
                         const StageElements& elements) {
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total = KeepsLayers(spec) ? elements.layers * QuantizedBytes(facts.layout, spec.grid) : 0;
+  int64_t total =
+      (KeepsLayers(spec) ? elements.layers : 1) * QuantizedBytes(facts.layout, spec.grid);
   if (!NeedsCalibration(spec.method)) {
     return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
   }

@@ -76,6 +76,7 @@ class Exporter final : public StageExporter {
     for (const std::string& name : names) {
       ASSIGN_OR_RETURN(const TensorView tensor, checkpoint_.Find(name));
       RETURN_IF_ERROR(writer_->Write(name, tensor.data));
+      checkpoint_.Drop(name);
     }
     return absl::OkStatus();
   }

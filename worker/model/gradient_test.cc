@@ -77,6 +77,7 @@ TEST_P(GradientTest, ProductsStandInForWeights) {
   const at::Tensor want = Forward(hidden_), gradient = Gradient();
   std::vector<Linear>& linears = stage_->layers()[0]->linears();
   std::vector<at::Tensor> weights;
+  weights.reserve(linears.size());
   for (Linear& linear : linears) weights.push_back(linear.weight);
   stage_ = model_.Load({0, 1, true, true, /*linears=*/false});
   std::vector<Trained> products(weights.begin(), weights.end());
