@@ -89,7 +89,10 @@ absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
 // The first rank completes the folders once every stage has finished its share.
 absl::Status Publish(const RankContext& ctx, const Exporters& exporters) {
   const double start = ctx.reporter->Seconds();
-  for (const auto& exporter : exporters) RETURN_IF_ERROR(exporter->Finish());
+  for (const auto& exporter : exporters) {
+    RETURN_IF_ERROR(exporter->Finish());
+    RETURN_IF_ERROR(exporter->Verify());  // what lies on the disk, before anybody may take it
+  }
   RETURN_IF_ERROR(ctx.comm->Barrier());
   if (ctx.lead()) {
     ArtifactsPublished published;
