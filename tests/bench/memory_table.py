@@ -29,8 +29,10 @@ def quantize(options, job):
     with tempfile.TemporaryDirectory() as folder:
         command = [f"{options.bin_dir}/rondo", "quantize", "--json", "--model", options.model, "--calibration",
                    "tests/data/smollm2/train_valid_128x512.npy", "--seq-len", "512", "--eval-seq-len", "512",
-                   "--no-eval-original", "--bits", "3", "--group-size", "-1", "--asymmetric", "--workers", "1", "--threads", "1", *job,
+                   "--no-eval-original", "--bits", "3", "--group-size", "-1", "--asymmetric", "--threads", "1", *job,
                    "--export", "dense", "--out", f"{folder}/out"]
+        if "--workers" not in job:
+            command += ["--workers", "1"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
