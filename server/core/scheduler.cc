@@ -286,10 +286,8 @@ absl::Status Scheduler::Succeed(JobRecord* record) {
 }
 
 void Scheduler::Fail(JobRecord* record, const absl::Status& why) {
-  LocalPaths paths;
-  for (const auto& [name, fetched] : record->job.sources) paths[name] = fetched.path;
-  const absl::Status recorded =
-      jobs_->Record(record, StateChanged{JobState::kFailed, NameSources(why, paths)});
+  const absl::Status named = NameSources(why, LocalPathsOf(record->job));
+  const absl::Status recorded = jobs_->Record(record, StateChanged{JobState::kFailed, named});
   if (!recorded.ok()) return;
   RONDO_FAILPOINT("job.failed.recorded");
   Folder(record->job.id).RemoveAll();

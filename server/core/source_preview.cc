@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/domain/validate.h"
+#include "common/io/disk.h"
 #include "common/io/file.h"
 #include "common/io/posix.h"
 
@@ -84,14 +85,11 @@ absl::Status WriteStandIn(const std::string& path, const std::string& start, int
 
 absl::Status CheckRoom(const SourceListing& listing, const std::string& root) {
   RETURN_IF_ERROR(MakeDirs(root));
-  std::error_code error;
-  const fs::space_info space = fs::space(root, error);
-  if (error) return ErrnoStatus("measure", root, error.value());
+  ASSIGN_OR_RETURN(const int64_t free, FreeBytes(root));
   const int64_t bytes = listing.bytes();
-  if (static_cast<uint64_t>(bytes) <= space.available) return absl::OkStatus();
+  if (bytes <= free) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(listing.source.uri.name(), " takes ", bytes,
-                                                    " bytes; ", root, " has ", space.available,
-                                                    " left"));
+                                                    " bytes; ", root, " has ", free, " left"));
 }
 
 // The local path that stands for a source.

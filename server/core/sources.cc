@@ -58,11 +58,13 @@ JobSpec WithLocalPaths(JobSpec spec, const LocalPaths& paths) {
   return spec;
 }
 
-JobSpec LocalSpec(const Job& job) {
+LocalPaths LocalPathsOf(const Job& job) {
   LocalPaths paths;
   for (const auto& [name, fetched] : job.sources) paths[name] = fetched.path;
-  return WithLocalPaths(job.spec, paths);
+  return paths;
 }
+
+JobSpec LocalSpec(const Job& job) { return WithLocalPaths(job.spec, LocalPathsOf(job)); }
 
 absl::Status NameSources(const absl::Status& status, const LocalPaths& paths) {
   std::vector<std::pair<std::string, std::string>> names;

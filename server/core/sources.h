@@ -26,6 +26,8 @@ std::vector<RemoteSource> RemoteSources(const JobSpec& spec);
 
 // The spec with the paths that are known.
 JobSpec WithLocalPaths(JobSpec spec, const LocalPaths& paths);
+// Of what was fetched for the job.
+LocalPaths LocalPathsOf(const Job& job);
 // What the job's ranks are to read.
 JobSpec LocalSpec(const Job& job);
 
