@@ -7,8 +7,6 @@ cd "$(dirname "$0")/.."
 env=$(tools/deps_dir.sh)
 RONDO_TORCH_DIR=$(echo "$env"/lib/python3*/site-packages/torch)
 export RONDO_TORCH_DIR RONDO_PYTHON=$env/bin/python
-# Precompiled headers are cached only with these allowances.
-export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
 
 preset=release
 nvcc=$(command -v nvcc || command -v /usr/local/cuda/bin/nvcc || true)

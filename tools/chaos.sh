@@ -5,7 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.." || exit
 export RONDO_CHAOS_LONG=${RONDO_CHAOS_LONG:-20} RONDO_CHAOS_SECONDS=${RONDO_CHAOS_SECONDS:-300}
-export CCACHE_SLOPPINESS=pch_defines,time_macros
 cmake --preset faults
 cmake --build build/faults -j "$(nproc)"
 ctest --test-dir build/faults -L faults -E chaos --output-on-failure --no-tests=error

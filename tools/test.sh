@@ -26,7 +26,6 @@ if tools/build.sh; then
 else
   echo "build fail" >>"$results/checks.txt"
 fi
-export CCACHE_SLOPPINESS=pch_defines,time_macros
 # The faults are the short form of `make chaos`: without what waits for leases, and without limits on
 # times.
 if cmake --preset asan-ubsan && cmake --build build/asan-ubsan -j "$jobs"; then
