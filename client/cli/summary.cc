@@ -152,7 +152,8 @@ std::string PlanText(const Plan& plan, const JobSpec& spec) {
   facts.insert(facts.end(), {{"quantized weights", absl::StrCat(plan.quantized_weights)},
                              {"between stages", FormatBytes(plan.wire_bytes)},
                              {"original", FormatBytes(plan.checkpoint_bytes)},
-                             {"exported", FormatBytes(plan.export_bytes)}});
+                             {"exported", FormatBytes(plan.export_bytes)},
+                             {"checkpoints", FormatBytes(plan.scratch_bytes)}});
   if (plan.expected_seconds > 0) {
     facts.push_back({"expected time", FormatSeconds(plan.expected_seconds)});
   }

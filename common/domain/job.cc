@@ -92,6 +92,7 @@ std::string PhaseName(Phase phase) {
     case Phase::kFinetune: return "FINETUNE";
     case Phase::kHarden: return "HARDEN";
     case Phase::kFetch: return "FETCH";
+    case Phase::kPreflight: return "PREFLIGHT";
   }
   return "?";
 }

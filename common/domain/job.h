@@ -26,7 +26,16 @@
 namespace rondo {
 
 enum class JobState { kQueued, kPlanning, kRunning, kRecovering, kSucceeded, kFailed, kCancelled };
-enum class Phase { kTeacher, kInitialise, kEvaluate, kExport, kFinetune, kHarden, kFetch };
+enum class Phase {
+  kTeacher,
+  kInitialise,
+  kEvaluate,
+  kExport,
+  kFinetune,
+  kHarden,
+  kFetch,
+  kPreflight
+};
 
 std::string JobStateName(JobState state);  // "QUEUED"
 std::string PhaseName(Phase phase);        // "TEACHER"

@@ -32,6 +32,7 @@ struct Plan {
   int64_t export_bytes = 0;              // of all formats asked for
   std::vector<std::string> notes;        // sentences for the user
   std::vector<int64_t> override_layers;  // linear layers that each of JobSpec::overrides matches
+  int64_t scratch_bytes = 0;             // checkpoints beside the artifacts, at their largest
 };
 
 // Ranks of the gang.

@@ -80,11 +80,12 @@ std::vector<EventBody> AllBodies() {
                   10,
                   11,
                   {"note"},
-                  {7, 0}};
+                  {7, 0},
+                  12};
   return {StateChanged{JobState::kFailed, absl::NotFoundError("gone"), "alice"},
           GangFormed{4, {{WorkerId("w"), "h", "cuda:1"}}},
           PlanMade{plan},
-          Progress{Phase::kExport, 1, 2, 3, "layers"},
+          Progress{Phase::kPreflight, 1, 2, 3, "layers"},
           PhaseFinished{Phase::kEvaluate, 1, 2.5, 3e9, 1 << 28},
           LayerQuantized{3, 1, 0.5, {{"mlp.up_proj", 0.1, 0.01, 4}}},
           Note{Severity::kWarning, -1, "careful"},

@@ -9,7 +9,7 @@ namespace rondo {
 namespace {
 
 absl::StatusOr<Phase> PhaseFromProto(v1::Phase phase) {
-  return EnumFromProto("phase", phase, Phase::kFetch);
+  return EnumFromProto("phase", phase, Phase::kPreflight);
 }
 
 struct BodyToProto {

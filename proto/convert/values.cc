@@ -49,6 +49,7 @@ v1::Plan ToProto(const Plan& plan) {
   proto.set_quantized_weights(plan.quantized_weights);
   proto.set_checkpoint_bytes(plan.checkpoint_bytes);
   proto.set_export_bytes(plan.export_bytes);
+  proto.set_scratch_bytes(plan.scratch_bytes);
   proto.mutable_notes()->Add(plan.notes.begin(), plan.notes.end());
   proto.set_replicas(plan.replicas);
   proto.set_training_dtype(ToProto(plan.training_dtype));
@@ -70,6 +71,7 @@ absl::StatusOr<Plan> FromProto(const v1::Plan& proto) {
   plan.quantized_weights = proto.quantized_weights();
   plan.checkpoint_bytes = proto.checkpoint_bytes();
   plan.export_bytes = proto.export_bytes();
+  plan.scratch_bytes = proto.scratch_bytes();
   plan.notes.assign(proto.notes().begin(), proto.notes().end());
   if (proto.replicas() != 0) plan.replicas = proto.replicas();
   ASSIGN_OR_RETURN(plan.training_dtype, FromProto(proto.training_dtype()));

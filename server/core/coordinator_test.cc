@@ -142,7 +142,8 @@ TEST_F(CoordinatorTest, TheErrorThatLiesInTheJobWins) {
 }
 
 TEST_F(CoordinatorTest, ADiskWithoutRoomIsToldBeforeAnybodyWorks) {
-  const int64_t needed = coordinator_->ValidateJob(TinySpec(1))->export_bytes;
+  const Plan plan = *coordinator_->ValidateJob(TinySpec(1));
+  const int64_t needed = plan.export_bytes + plan.scratch_bytes;
   free_bytes_ = needed - 1;
   Restart();
   const auto a = Attach("a");
@@ -150,7 +151,8 @@ TEST_F(CoordinatorTest, ADiskWithoutRoomIsToldBeforeAnybodyWorks) {
   EXPECT_EQ(StateOf(job), JobState::kFailed);
   EXPECT_EQ(Get(job).error.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(Get(job).error.message()),
-              HasSubstr("the artifacts will need about 0.0 GiB, but " + dir_ + "/artifacts has "));
+              HasSubstr("the artifacts and checkpoints will need about 0.0 GiB, but " + dir_ +
+                        "/artifacts has "));
   EXPECT_THAT(a->link.started, IsEmpty());
   EXPECT_FALSE(HasArtifactDir(job));
   free_bytes_ = needed;

@@ -87,6 +87,13 @@ absl::Status JobFolder::Prepare(int64_t generation) const {
   return absl::OkStatus();
 }
 
+int64_t JobFolder::CheckpointBytes(int64_t generation) const {
+  const std::string dir = JoinPath(GenerationFolder(generation), kCheckpointFolder);
+  int64_t bytes = 0;
+  for (const std::string& name : Entries(dir)) bytes += FileSize(JoinPath(dir, name)).value_or(0);
+  return bytes;
+}
+
 absl::Status JobFolder::Publish(int64_t generation,
                                 const std::vector<ArtifactInfo>& artifacts) const {
   RONDO_FAILPOINT("publish.before");

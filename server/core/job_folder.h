@@ -23,6 +23,8 @@ class JobFolder {
   std::string GenerationFolder(int64_t generation) const;
   // Makes the generation's folder, with the latest checkpoint, and removes all else.
   absl::Status Prepare(int64_t generation) const;
+  // Of the checkpoint that Prepare() found.
+  int64_t CheckpointBytes(int64_t generation) const;
   // Moves the artifacts of a generation whose ranks have all succeeded to where clients find them.
   absl::Status Publish(int64_t generation, const std::vector<ArtifactInfo>& artifacts) const;
 

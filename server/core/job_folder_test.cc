@@ -51,6 +51,14 @@ TEST_F(JobFolderTest, AGenerationGetsTheLatestCheckpointAndNothingElse) {
   EXPECT_THAT(Files(), ElementsAre("g3/checkpoint/a=new"));
 }
 
+TEST_F(JobFolderTest, ACheckpointIsMeasuredWhereItIsNow) {
+  Write("g1/checkpoint/a", "12345");
+  Write("g1/checkpoint/b", "678");
+  EXPECT_EQ(folder_.CheckpointBytes(2), 0);
+  ASSERT_TRUE(folder_.Prepare(2).ok());
+  EXPECT_EQ(folder_.CheckpointBytes(2), 8);
+}
+
 TEST_F(JobFolderTest, PrepareCanBeDoneAgainAfterACrash) {
   Write("g2/checkpoint/a", "kept");  // moved, and then the process ended
   Write("g2/dense/model", "x");

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/domain/overrides.h"
+#include "server/core/disk_bytes.h"
 #include "server/core/stage_memory.h"
 
 namespace rondo {
@@ -75,31 +76,6 @@ std::vector<std::string> Notes(const JobSpec& spec, const ModelFacts& facts, con
   return notes;
 }
 
-// Layout of the packed format: docs/formats.md, "pack-quantized".
-int64_t LinearBytes(const LinearLayout& linear, const LayerSettings& settings,
-                    int64_t bytes_per_weight, ExportFormat format) {
-  if (format == ExportFormat::kDense || settings.skip) {
-    return linear.out * linear.in * bytes_per_weight;
-  }
-  const GridSpec& grid = settings.grid;
-  const auto words_bytes = [&](int64_t codes) { return (codes * grid.bits + 31) / 32 * 4; };
-  constexpr int64_t kShapeBytes = 16;  // weight_shape: int64[2]
-  const int64_t groups = grid.group_size == -1 ? 1 : linear.in / grid.group_size;
-  const int64_t zero_points = grid.symmetric ? 0 : words_bytes(linear.out) * groups;
-  return linear.out * words_bytes(linear.in) + linear.out * groups * bytes_per_weight +
-         kShapeBytes + zero_points;
-}
-
-// Calls f(linear, settings) for every linear layer of the model.
-template <typename F>
-void ForEachLinear(const ModelFacts& facts, const JobSpec& spec, const F& f) {
-  for (int64_t layer = 0; layer < facts.config.num_layers; ++layer) {
-    for (const LinearLayout& linear : facts.layout.linears) {
-      f(linear, SettingsOf(spec.grid, spec.overrides, FullName(facts.layout, layer, linear.name)));
-    }
-  }
-}
-
 }  // namespace
 
 bool HasRoom(const WorkerInfo& worker, int64_t bytes) {
@@ -143,14 +119,6 @@ std::vector<StagePlan> SplitLayers(int64_t layers, int stages) {
     plan[stage].end_layer = next;
   }
   return plan;
-}
-
-int64_t ExportBytes(const ModelFacts& facts, const JobSpec& spec, ExportFormat format) {
-  int64_t bytes = facts.other_tensor_bytes;
-  ForEachLinear(facts, spec, [&](const LinearLayout& linear, const LayerSettings& settings) {
-    bytes += LinearBytes(linear, settings, facts.bytes_per_weight, format);
-  });
-  return bytes;
 }
 
 DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers) {
@@ -215,13 +183,12 @@ Plan MakePlan(const JobSpec& spec, const ModelFacts& facts, const std::vector<Ga
   plan.wire_bytes = WireBytes(spec, facts, plan);
   plan.checkpoint_bytes = facts.checkpoint_bytes;
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    ForEachLinear(facts, spec, [&](const LinearLayout& linear, const LayerSettings& settings) {
-      if (!settings.skip) plan.quantized_weights += linear.out * linear.in;
-    });
+    plan.quantized_weights = QuantizedWeights(facts, spec);
   }
   for (const ExportFormat format : spec.exports) {
     plan.export_bytes += ExportBytes(facts, spec, format);
   }
+  plan.scratch_bytes = ScratchBytes(facts, spec);
   plan.override_layers = CountMatches(spec.overrides, facts.layout, facts.config.num_layers);
   plan.notes = Notes(spec, facts, plan, workers);
   return plan;

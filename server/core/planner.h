@@ -21,9 +21,6 @@ DType ResolveDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers);
 // layers.
 std::vector<StagePlan> SplitLayers(int64_t layers, int stages);
 
-// Bytes of all weight files of one format, as the exporter writes them, headers aside.
-int64_t ExportBytes(const ModelFacts& facts, const JobSpec& spec, ExportFormat format);
-
 // What kAuto becomes: bfloat16 where every worker multiplies faster in it.
 DType ResolveTrainingDType(const JobSpec& spec, const std::vector<WorkerInfo>& workers);
 

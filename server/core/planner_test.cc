@@ -46,43 +46,6 @@ TEST(PlannerTest, AutomaticDTypeNeedsGpusAndStatistics) {
   EXPECT_EQ(ResolveDType(spec, {Worker("cuda:0")}), DType::kFloat16);
 }
 
-// One layer, one linear of 6 x 40 in float16, 100 bytes of other tensors.
-ModelFacts SmallFacts() {
-  ModelFacts facts;
-  facts.config.num_layers = 2;
-  facts.config.hidden_size = 40;
-  facts.layout.layer_prefix = "layers.";
-  facts.layout.linears = {{"proj", 6, 40, false, 0}};
-  facts.bytes_per_weight = 2;
-  facts.other_tensor_bytes = 100;
-  return facts;
-}
-
-JobSpec OnGrid(const GridSpec& grid) {
-  JobSpec spec;
-  spec.grid = grid;
-  return spec;
-}
-
-TEST(PlannerTest, ExportBytesAreThoseOfTheTensors) {
-  const ModelFacts facts = SmallFacts();
-  const auto packed = [&](const JobSpec& spec) {
-    return ExportBytes(facts, spec, ExportFormat::kCompressedTensors);
-  };
-  EXPECT_EQ(ExportBytes(facts, OnGrid({4, -1, true}), ExportFormat::kDense), 100 + 2 * 6 * 40 * 2);
-  // Rows of 40 codes of 3 bits: 120 bits in 4 words; one scale a row; the shape.
-  EXPECT_EQ(packed(OnGrid({3, -1, true})), 100 + 2 * (6 * 4 * 4 + 6 * 2 + 16));
-  // Rows of 40 codes of 4 bits: 5 words; five groups; six zero points in one word a group.
-  const int64_t grouped = 6 * 5 * 4 + 6 * 5 * 2 + 16 + 1 * 4 * 5;
-  EXPECT_EQ(packed(OnGrid({4, 8, false})), 100 + 2 * grouped);
-  JobSpec mixed = OnGrid({4, 8, false});
-  mixed.overrides = {{.pattern = "layers.1.proj", .skip = true}};
-  EXPECT_EQ(packed(mixed), 100 + grouped + int64_t{6} * 40 * 2);
-  // Rows of 40 codes of 8 bits: 10 words; six zero points in two words.
-  mixed.overrides[0] = {.pattern = "*", .bits = 8, .group_size = -1};
-  EXPECT_EQ(packed(mixed), 100 + 2 * (6 * 10 * 4 + 6 * 2 + 16 + 2 * 4));
-}
-
 TEST(PlannerTest, OverridesAreCounted) {
   JobSpec spec = TinySpec(1);
   spec.overrides = {{.pattern = "*.down_proj", .skip = true}, {.pattern = "*.0.*", .bits = 8}};

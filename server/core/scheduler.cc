@@ -121,10 +121,11 @@ absl::Status Scheduler::LoadFacts(JobRecord* record) {
   return absl::OkStatus();
 }
 
-absl::Status Scheduler::CheckDisk(const Plan& plan) const {
+absl::Status Scheduler::CheckDisk(const Plan& plan, int64_t written) const {
   const std::string& root = options_.artifact_root;
   ASSIGN_OR_RETURN(const int64_t free, options_.free_bytes(root));
-  return CheckRoom("the artifacts", plan.export_bytes, root, free);
+  const int64_t left = std::max<int64_t>(0, plan.scratch_bytes - written);
+  return CheckRoom("the artifacts and checkpoints", plan.export_bytes + left, root, free);
 }
 
 absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang) {
@@ -142,7 +143,7 @@ absl::Status Scheduler::StartGang(JobRecord* record, const std::vector<WorkerInf
   const JobFolder folder = Folder(job.id);
   RETURN_IF_ERROR(folder.Prepare(ranks.generation));
   PlanMade planned{MakePlan(job.spec, *record->facts, shapes, gang)};
-  RETURN_IF_ERROR(CheckDisk(planned.plan));
+  RETURN_IF_ERROR(CheckDisk(planned.plan, folder.CheckpointBytes(ranks.generation)));
   // The whole gang or nothing of it.
   RETURN_IF_ERROR(jobs_->RecordAll(record, {StateChanged{JobState::kPlanning}, std::move(planned),
                                             std::move(formed), StateChanged{JobState::kRunning}}));

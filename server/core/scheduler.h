@@ -77,8 +77,8 @@ class Scheduler {
   absl::Status StartGang(JobRecord* record, const std::vector<WorkerInfo>& gang);
   JobFolder Folder(const JobId& id) const { return JobFolder(ArtifactDir(id)); }
   absl::Status LoadFacts(JobRecord* record);
-  // Whether the artifacts will find room.
-  absl::Status CheckDisk(const Plan& plan) const;
+  // Whether what the job will write finds room; `written` bytes of its checkpoint are there.
+  absl::Status CheckDisk(const Plan& plan, int64_t written) const;
   void StopOthers(JobRecord* record);
   void RemoveLeftovers();
   void Settle(JobRecord* record);

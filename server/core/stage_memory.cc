@@ -122,6 +122,22 @@ int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
          tokens * facts.config.hidden_size * bytes;
 }
 
+// One micro-batch through one layer, and on the last stage through the head.
+int64_t PreflightBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
+                       const StageElements& elements) {
+  if (!NeedsCalibration(spec.method)) return 0;
+  const int64_t bytes = BytesOf(plan.dtype);
+  const int64_t tokens = spec.compute.micro_batch * spec.calibration.seq_len;
+  int64_t total =
+      ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes) +
+      std::max(elements.ends, elements.layer) * bytes;
+  if (IsLast(plan, stage)) {
+    total = std::max(
+        total, HeadElements(facts, stage) * bytes + LogitsBytes(facts.config, tokens, kFloatBytes));
+  }
+  return total;
+}
+
 // Hidden states of all windows of the longest set, in float32.
 int64_t HeldStates(const JobSpec& spec, const ModelFacts& facts) {
   int64_t windows = 0;
@@ -151,46 +167,57 @@ int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
   return total;
 }
 
-// Of the variables that the linears of `layers` decoder layers train.
-struct VariableBytes {
+// As CodebookRows() of worker/algo/clustering.h, of a codebook that so many weights share.
+int64_t CodebookRows(const CodebookSettings& codebook, int64_t weights) {
+  const int64_t blocks = weights / codebook.dim;
+  const double most = codebook.max_share * static_cast<double>(blocks);
+  const bool patterns = codebook.clustering == Clustering::kSignPreserving;
+  const int64_t least = patterns ? std::min(int64_t{1} << codebook.dim, blocks) : 1;
+  return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
+}
+
+// Numbers that the linears of `layers` decoder layers train.
+struct NumbersOf {
   const ModelLayout& layout;
   int64_t layers;
 
   int64_t operator()(const CodebookSettings& codebook) const {
-    const int64_t weights = layers * layout.LinearWeightsPerLayer();
+    const int64_t weights = layout.LinearWeightsPerLayer();
     int64_t rows = 0;
     switch (codebook.scope) {
       case CodebookScope::kLinear:
         for (const LinearLayout& linear : layout.linears) {
-          rows += layers * Rows(codebook, linear.out * linear.in);
+          rows += layers * CodebookRows(codebook, linear.out * linear.in);
         }
         break;
-      case CodebookScope::kLayer:
-        rows = layers * Rows(codebook, layout.LinearWeightsPerLayer());
-        break;
-      case CodebookScope::kModel: rows = Rows(codebook, weights); break;
+      case CodebookScope::kLayer: rows = layers * CodebookRows(codebook, weights); break;
+      case CodebookScope::kModel: rows = CodebookRows(codebook, layers * weights); break;
     }
-    return weights / codebook.dim * kCodeBytes + rows * codebook.dim * kCodebookBytes;
+    return rows * codebook.dim;
   }
-  int64_t operator()(const DenseSettings&) const {
-    return layers * layout.LinearWeightsPerLayer() * kDenseBytes;
-  }
-  // The starting variables, their gradient's sum, and two factors a linear.
+  int64_t operator()(const DenseSettings&) const { return layers * layout.LinearWeightsPerLayer(); }
+  // Two factors a linear.
   int64_t operator()(const LowRankSettings& low_rank) const {
     int64_t factors = 0;
     for (const LinearLayout& linear : layout.linears) {
       factors += low_rank.rank * (linear.out + linear.in);
     }
-    return layers * (layout.LinearWeightsPerLayer() * 2 * kFloatBytes + factors * kTrainedBytes);
+    return layers * factors;
   }
+};
 
-  // Of a codebook that so many weights share, as CodebookRows() of worker/algo/clustering.h.
-  static int64_t Rows(const CodebookSettings& codebook, int64_t weights) {
-    const int64_t blocks = weights / codebook.dim;
-    const double most = codebook.max_share * static_cast<double>(blocks);
-    const bool patterns = codebook.clustering == Clustering::kSignPreserving;
-    const int64_t least = patterns ? std::min(int64_t{1} << codebook.dim, blocks) : 1;
-    return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
+// Of the variables that hold `numbers` for the decisions of `weights` weights.
+struct VariableBytes {
+  int64_t weights;
+  int64_t numbers;
+
+  int64_t operator()(const CodebookSettings& codebook) const {
+    return weights / codebook.dim * kCodeBytes + numbers * kCodebookBytes;
+  }
+  int64_t operator()(const DenseSettings&) const { return numbers * kDenseBytes; }
+  // With the starting variables and their gradient's sum.
+  int64_t operator()(const LowRankSettings&) const {
+    return weights * 2 * kFloatBytes + numbers * kTrainedBytes;
   }
 };
 
@@ -230,6 +257,11 @@ int64_t OtherElementsPerLayer(const ModelLayout& layout) {
   return total;
 }
 
+int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const ModelLayout& layout,
+                       int64_t layers) {
+  return std::visit(NumbersOf{layout, layers}, learned.parameters);
+}
+
 TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const JobSpec& spec,
                                 const ModelFacts& facts, const Plan& plan, int stage) {
   const ModelLayout& layout = facts.layout;
@@ -242,7 +274,8 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   TrainingMemory memory;
   memory.start = layers * QuantizedBytes(layout, spec.grid);
   memory.base = layers * layout.LinearWeightsPerLayer();
-  memory.variables = std::visit(VariableBytes{layout, layers}, learned.parameters);
+  memory.variables = std::visit(VariableBytes{memory.base, TrainedNumbers(learned, layout, layers)},
+                                learned.parameters);
   memory.other = layers * OtherElementsPerLayer(layout) * products;
   if (stage == 0) memory.other += Elements(layout.embedding) * products;
   if (IsLast(plan, stage)) {
@@ -277,7 +310,8 @@ int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const 
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
   const StageElements elements = ElementsOf(spec, facts, plan, stage);
-  int64_t peak = EvaluationBytes(spec, facts, plan, stage, elements);
+  int64_t peak = std::max(PreflightBytes(spec, facts, plan, stage, elements),
+                          EvaluationBytes(spec, facts, plan, stage, elements));
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
     peak = std::max(peak, InitialiseBytes(spec, facts, plan, elements));
   }

@@ -1,14 +1,7 @@
 // VQRound and its baselines through `rondo quantize`: real coordinator, agents, ranks and files.
-#include <signal.h>
-
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
 #include <fstream>
-#include <future>
-#include <optional>
 #include <sstream>
-#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +14,6 @@
 namespace rondo {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
@@ -120,55 +112,6 @@ INSTANTIATE_TEST_SUITE_P(Models, Improves,
                            const std::string& model = std::get<0>(info.param);
                            return model.substr(0, model.find('-')) + "_" + std::get<1>(info.param);
                          });
-
-// The rank below `ancestor`, when there is one.
-std::optional<int> FindRank(int ancestor) {
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (!std::isdigit(static_cast<unsigned char>(name[0]))) continue;
-    int pid = std::stoi(name);
-    std::string comm;
-    std::getline(std::ifstream(entry.path() / "comm") >> std::ws, comm);
-    if (comm != "rondo-rank") continue;
-    for (int at = pid; at > 1;) {
-      if (at == ancestor) return pid;
-      std::ifstream stat("/proc/" + std::to_string(at) + "/stat");
-      std::string line;
-      std::getline(stat, line);
-      std::istringstream fields(line.substr(std::min(line.size(), line.rfind(')') + 2)));
-      std::string state;
-      int parent = 0;
-      fields >> state >> parent;
-      at = parent;
-    }
-  }
-  return std::nullopt;
-}
-
-// kill -9 in the middle of training; the next generation goes on from the last checkpoint.
-TEST(LearnedRounding, AKilledRankEndsWithTheSameWeights) {
-  ScopedDir dir;
-  const Arguments more = {"--method", "vqround", "--steps", "200", "--checkpoint-every", "5"};
-  const CommandResult whole = RunCommand(Command(kTinyModel, dir / "whole", more));
-  ASSERT_EQ(whole.exit_code, 0) << whole.err;
-
-  Arguments argv = Command(kTinyModel, dir / "killed", more);
-  argv.erase(std::find(argv.begin(), argv.end(), "--json"));
-  int rank = 0;
-  {
-    BackgroundCommand command(argv);
-    command.WaitForLine("finetune e2e");
-    command.WaitForLine("finetune e2e");  // seconds later: steps are behind it
-    const std::optional<int> found = FindRank(command.pid());
-    ASSERT_TRUE(found.has_value());
-    rank = *found;
-    ASSERT_EQ(kill(rank, SIGKILL), 0);
-    EXPECT_THAT(command.WaitForLine("from the checkpoint of step"), HasSubstr("0"));
-    command.WaitForLine("succeeded");
-    EXPECT_EQ(command.Stop(0), 0);
-  }
-  ExpectSameTensors(dir / "whole", dir / "killed");
-}
 
 class Parameters : public testing::TestWithParam<Arguments> {};
 

@@ -10,8 +10,8 @@
 #include "worker/engine/evaluate.h"
 #include "worker/engine/initialise.h"
 #include "worker/engine/learn_rounding.h"
+#include "worker/engine/preflight.h"
 #include "worker/engine/tokens.h"
-#include "worker/engine/train_checkpoint.h"
 
 namespace rondo {
 namespace {
@@ -108,14 +108,9 @@ absl::Status Publish(const RankContext& ctx, const Exporters& exporters) {
   return absl::OkStatus();
 }
 
-// Training starts where the initialisation left off, be it that of a former generation.
 absl::StatusOr<QuantizedStage> Learn(const RankContext& ctx, const JobTokens& tokens,
                                      const Exporters& exporters) {
-  ASSIGN_OR_RETURN(QuantizedStage start, RestoreStart(ctx));
-  if (start.empty()) {
-    ASSIGN_OR_RETURN(start, Quantize(ctx, tokens, exporters));
-    RETURN_IF_ERROR(SaveStart(ctx, start));
-  }
+  ASSIGN_OR_RETURN(const QuantizedStage start, Quantize(ctx, tokens, exporters));
   RETURN_IF_ERROR(EvaluateQuantized(ctx, tokens, start, EvaluatedModel::kStart));
   ASSIGN_OR_RETURN(const std::vector<RoundedLayer> trained,
                    TrainRounding(ctx, tokens.calibration, start));
@@ -131,6 +126,7 @@ absl::StatusOr<QuantizedStage> Learn(const RankContext& ctx, const JobTokens& to
 absl::Status RunJob(const RankContext& ctx) {
   const c10::InferenceMode inference;
   ASSIGN_OR_RETURN(const JobTokens tokens, ShareTokens(ctx));
+  if (tokens.calibration.defined()) RETURN_IF_ERROR(Preflight(ctx, tokens.calibration));
   RETURN_IF_ERROR(EvaluateOriginal(ctx, tokens));
   if (std::holds_alternative<EvaluateOnly>(ctx.spec().method)) return ctx.comm->Barrier();
   ASSIGN_OR_RETURN(const Exporters exporters, OpenExporters(ctx));

@@ -12,6 +12,7 @@
 #include "worker/engine/learned_start.h"
 #include "worker/engine/memory.h"
 #include "worker/engine/replicas.h"
+#include "worker/engine/run_key.h"
 #include "worker/engine/teacher.h"
 #include "worker/engine/train_blocks.h"
 #include "worker/engine/train_checkpoint.h"
@@ -121,7 +122,8 @@ absl::Status EndToEnd(const RankContext& ctx, const at::Tensor& tokens,
   ASSIGN_OR_RETURN(const Student student, MakeStudent(ctx, *layers));
   ASSIGN_OR_RETURN(const std::unique_ptr<TokenLoss> loss, MakeLoss(ctx, teacher, tokens));
   TrainPipeline pipeline(ctx, *student.stage, tokens, student.head, loss.get());
-  Training training{LearnedSettings(ctx).training, layers, 0};
+  ASSIGN_OR_RETURN(const std::string key, RunKey(ctx, tokens));
+  Training training{LearnedSettings(ctx).training, layers, 0, key};
   RETURN_IF_ERROR(RestoreTraining(ctx, &training));
   const int64_t first_step = training.step;
   RETURN_IF_ERROR(TrainEndToEnd(ctx, tokens.size(0), tokens.size(1), &pipeline, &training,

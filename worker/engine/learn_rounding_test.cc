@@ -2,18 +2,14 @@
 // of one process over Gloo.
 #include "worker/engine/learn_rounding.h"
 
-#include <filesystem>
-#include <functional>
 #include <memory>
-#include <thread>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/io/file.h"
+#include "worker/engine/gang_fixture.h"
 #include "worker/engine/initialise.h"
 #include "worker/engine/learned_start.h"
 #include "worker/engine/teacher.h"
@@ -23,14 +19,6 @@
 namespace rondo {
 namespace {
 
-constexpr char kModel[] = "tests/data/models/llama-tiny";
-constexpr int64_t kWindows = 6, kSeq = 48;
-
-at::Tensor Tokens(int64_t vocab) {
-  auto generator = at::detail::createCPUGenerator(/*seed=*/5);
-  return at::randint(0, vocab, {kWindows, kSeq}, generator, at::TensorOptions().dtype(at::kLong));
-}
-
 LearnedRoundingSettings Method() {
   LearnedRoundingSettings method;
   method.init = RoundingInit::kRtn;
@@ -39,116 +27,53 @@ LearnedRoundingSettings Method() {
   return method;
 }
 
-// A folder that goes with its owner.
-class ScopedDir {
- public:
-  ScopedDir() {
-    std::string pattern = testing::TempDir() + "/rondo_engine_XXXXXX";
-    path_ = mkdtemp(pattern.data());
-  }
-  ~ScopedDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return JoinPath(path_, name); }
-
- private:
-  std::string path_;
-};
-
-// One rank of a gang in this process.
-class Rank {
- public:
-  Rank(const LearnedRoundingSettings& method, std::unique_ptr<Communicator> comm, int stages,
-       const std::string& cache_dir)
-      : comm_(std::move(comm)),
-        checkpoint_(*Checkpoint::Open(kModel)),
-        reporter_(comm_->rank(), &clock_, at::kCPU, [this](const RankReport& report) {
-          reports.push_back(std::get<JobEvent>(report).body);
-          return absl::OkStatus();
-        }) {
-    task.rank = comm_->rank();
-    task.cache_dir = cache_dir;
-    task.spec.model.path = kModel;
-    task.spec.grid = {2, -1, false};
-    task.spec.method = method;
-    ctx.task = &task;
-    ctx.comm = comm_.get();
-    ctx.reporter = &reporter_;
-    ctx.checkpoint = &checkpoint_;
-    ctx.config = *ReadModelConfig(kModel);
-    ctx.layout = *LayoutOf(ctx.config);
-    for (int stage = 0; stage < stages; ++stage) {
-      ctx.stages.push_back(
-          {ctx.config.num_layers * stage / stages, ctx.config.num_layers * (stage + 1) / stages});
-    }
-  }
-
-  std::vector<SolvedLayer> Start() {
-    std::vector<SolvedLayer> start;
-    const absl::Status done = QuantizeIndependentLayers(
-        ctx, at::Tensor(), [&](int64_t, SolvedLayer solved) -> absl::Status {
-          start.push_back(std::move(solved));
-          return absl::OkStatus();
-        });
-    EXPECT_TRUE(done.ok()) << done;
-    return start;
-  }
-
-  // The values of all trained variables, layer by layer.
-  std::vector<at::Tensor> Train() {
-    auto layers = TrainRounding(ctx, Tokens(ctx.config.vocab_size), Start());
-    EXPECT_TRUE(layers.ok()) << layers.status();
-    std::vector<at::Tensor> values;
-    if (!layers.ok()) return values;
-    for (const RoundedLayer& layer : *layers) {
-      for (const auto& variables : layer.variables) {
-        for (const Parameter& parameter : variables->parameters())
-          values.push_back(parameter.value);
-      }
-    }
-    return values;
-  }
-
-  RankContext ctx;
-  RankTask task;
-  std::vector<EventBody> reports;
-
- private:
-  std::unique_ptr<Communicator> comm_;
-  Checkpoint checkpoint_;
-  SystemClock clock_;
-  Reporter reporter_;
-};
-
-std::unique_ptr<Communicator> Join(int rank, int size, const std::string& address,
-                                   std::unique_ptr<Rendezvous> rendezvous) {
-  if (size == 1) return SingleRank();
-  if (rank > 0) rendezvous = *Connect(address, absl::Seconds(60));
-  GroupOptions options;
-  options.rank = rank;
-  options.size = size;
-  options.host = "127.0.0.1";
-  options.generation = "job/1";
-  return *JoinGroup(std::move(rendezvous), options);
+JobSpec SpecOf(const LearnedRoundingSettings& method) {
+  JobSpec spec;
+  spec.model.path = kTinyLlama;
+  spec.grid = {2, -1, false};
+  spec.method = method;
+  return spec;
 }
 
-// Trained variables of the first replica, in order of layers.
-std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stages, int replicas,
-                                bool keep_graphs = false) {
-  const int size = stages * replicas;
-  auto listening = *Listen("127.0.0.1", absl::Seconds(60));
-  const std::string address = listening->address();
-  ScopedDir cache;
-  std::vector<std::vector<at::Tensor>> values(size);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      at::set_num_threads(1);
-      Rank own(method, Join(rank, size, address, rank == 0 ? std::move(listening) : nullptr),
-               stages, cache / std::to_string(rank));
-      own.task.plan.keep_graphs = keep_graphs;
-      values[rank] = own.Train();
-    });
+std::vector<SolvedLayer> Start(const RankContext& ctx) {
+  std::vector<SolvedLayer> start;
+  const absl::Status done = QuantizeIndependentLayers(
+      ctx, at::Tensor(), [&](int64_t, SolvedLayer solved) -> absl::Status {
+        start.push_back(std::move(solved));
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(done.ok()) << done;
+  return start;
+}
+
+// The values of all trained variables, layer by layer.
+std::vector<at::Tensor> Train(const RankContext& ctx) {
+  auto layers = TrainRounding(ctx, RandomTokens(ctx.config.vocab_size), Start(ctx));
+  EXPECT_TRUE(layers.ok()) << layers.status();
+  std::vector<at::Tensor> values;
+  if (!layers.ok()) return values;
+  for (const RoundedLayer& layer : *layers) {
+    for (const auto& variables : layer.variables) {
+      for (const Parameter& parameter : variables->parameters()) values.push_back(parameter.value);
+    }
   }
-  for (std::thread& thread : threads) thread.join();
+  return values;
+}
+
+// Trained variables of the first replica, in order of layers. A gang with a folder of its own
+// keeps its checkpoints there; `notes` gets what the lead notes.
+std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stages, int replicas,
+                                bool keep_graphs = false, const std::string& folder = "",
+                                std::vector<Note>* notes = nullptr) {
+  ScopedDir cache;
+  std::vector<std::vector<at::Tensor>> values(stages * replicas);
+  RunGang(SpecOf(method), stages, replicas, [&](TestRank& own) {
+    own.task.cache_dir = cache / std::to_string(own.task.rank);
+    own.task.artifact_dir = folder;
+    own.task.plan.keep_graphs = keep_graphs;
+    values[own.task.rank] = Train(own.ctx);
+    if (own.task.rank == 0 && notes != nullptr) *notes = own.Reported<Note>();
+  });
   std::vector<at::Tensor> all;
   for (int stage = 0; stage < stages; ++stage) {
     all.insert(all.end(), values[stage].begin(), values[stage].end());
@@ -214,6 +139,27 @@ TEST(LearnRoundingTest, ReplicasAgreeWithOneWorker) {
   EXPECT_LT(LargestDifference(TrainOn(method, 2, 2), replicas), 1e-6);
 }
 
+// Of 20 steps with a checkpoint every 5, that of step 15 is left.
+TEST(LearnRoundingTest, TrainingGoesOnFromACheckpointOnlyIfItIsWhole) {
+  LearnedRoundingSettings method = Method();
+  method.training.checkpoint_every = 5;
+  ScopedDir dir;
+  std::vector<Note> notes;
+  const std::vector<at::Tensor> one = TrainOn(method, 1, 1, false, dir / "job", &notes);
+  EXPECT_TRUE(notes.empty());
+  EXPECT_EQ(LargestDifference(one, TrainOn(method, 2, 1, false, dir / "job", &notes)), 0);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_EQ(notes[0].message, "training goes on from the checkpoint of step 15");
+
+  const std::string file = dir / "job/checkpoint/layer-00001-step-000015.safetensors";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
+  EXPECT_EQ(LargestDifference(one, TrainOn(method, 2, 1, false, dir / "job", &notes)), 0);
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_THAT(notes[0].message,
+              testing::StartsWith("training does not go on from step 15: " + file));
+  EXPECT_TRUE(FileExists(file + ".corrupt"));
+}
+
 TEST(LearnRoundingTest, TheBaselinesTrain) {
   for (const bool dense : {true, false}) {
     LearnedRoundingSettings method = Method();
@@ -232,9 +178,10 @@ TEST(LearnRoundingTest, TheBaselinesTrain) {
 TEST(LearnRoundingTest, GradientsThroughTheWholeModelAreThoseOfFiniteDifferences) {
   const at::NoGradGuard no_grad;
   ScopedDir cache;
-  Rank rank(Method(), SingleRank(), 1, cache / "cache");
-  const at::Tensor tokens = Tokens(rank.ctx.config.vocab_size);
-  std::vector<RoundedLayer> layers = *StartRounding(rank.ctx, rank.Start());
+  TestRank rank(SpecOf(Method()), SingleRank(), 1);
+  rank.task.cache_dir = cache / "cache";
+  const at::Tensor tokens = RandomTokens(rank.ctx.config.vocab_size);
+  std::vector<RoundedLayer> layers = *StartRounding(rank.ctx, Start(rank.ctx));
   const Teacher teacher = *PrepareTeacher(rank.ctx, tokens);
   const auto stage = *LoadStage(*rank.ctx.checkpoint, rank.ctx.config, {0, 4, true, true, false},
                                 at::kFloat, at::kCPU);

@@ -124,19 +124,23 @@ absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::Sca
   return absl::OkStatus();
 }
 
+void ReportLayer(const RankContext& ctx, int64_t local_layer, double seconds,
+                 const SolvedLayer& solved) {
+  ctx.reporter->Event(LayerQuantized{ctx.stage().first_layer + local_layer, ctx.comm->rank(),
+                                     seconds, solved.reports});
+}
+
 absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
                                           LayerStatistics* statistics) {
   const double start = ctx.reporter->Seconds();
-  LayerQuantized report;
-  report.layer = ctx.stage().first_layer + local_layer;
-  report.rank = ctx.comm->rank();
+  const int64_t layer = ctx.stage().first_layer + local_layer;
   std::optional<GptqLayer> gptq;
   if (const GptqSettings* settings = GptqOf(ctx.spec().method)) {
     gptq.emplace(ctx, *settings, statistics);
   }
   SolvedLayer solved;
   for (const LinearLayout& layout : ctx.layout.linears) {
-    const std::string name = FullName(ctx.layout, report.layer, layout.name);
+    const std::string name = FullName(ctx.layout, layer, layout.name);
     const LayerSettings settings = SettingsOf(ctx, name);
     if (gptq && gptq->keeps_targets()) {
       solved.targets.emplace_back();
@@ -158,10 +162,9 @@ absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_
     });
     if (!linear.ok()) return Annotate(linear.status(), name);
     solved.linears.push_back(*std::move(linear));
-    report.linears.push_back(std::move(linear_report));
+    solved.reports.push_back(std::move(linear_report));
   }
-  report.seconds = ctx.reporter->Seconds() - start;
-  ctx.reporter->Event(std::move(report));
+  ReportLayer(ctx, local_layer, ctx.reporter->Seconds() - start, solved);
   return solved;
 }
 

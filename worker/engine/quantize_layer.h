@@ -34,10 +34,15 @@ struct SolvedLayer {
   // (worker/algo/rounding_start.h, FractionalStart), by linear, undefined where one is skipped;
   // empty otherwise.
   std::vector<at::Tensor> targets, pushes;
+  std::vector<LinearReport> reports;  // of the linears that are not skipped
 };
 
-// `statistics` is emptied; null for methods that need none. Reports a LayerQuantized event, and a
-// warning where damping had to be raised.
+// Tells of a layer that is done.
+void ReportLayer(const RankContext& ctx, int64_t local_layer, double seconds,
+                 const SolvedLayer& solved);
+
+// `statistics` is emptied; null for methods that need none. Reports the layer, and a warning where
+// damping had to be raised.
 absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
                                           LayerStatistics* statistics);
 

@@ -52,6 +52,16 @@ absl::StatusOr<at::Tensor> SumOverStages(const RankContext& ctx, const at::Tenso
   return sum;
 }
 
+absl::StatusOr<at::Tensor> SumOverRanks(const RankContext& ctx, const at::Tensor& tensor) {
+  at::Tensor sum = at::zeros_like(tensor);
+  for (int rank = 0; rank < ctx.comm->size(); ++rank) {
+    const at::Tensor of_rank = tensor.clone();
+    RETURN_IF_ERROR(ctx.comm->Broadcast(of_rank, rank));
+    sum.add_(of_rank);
+  }
+  return sum;
+}
+
 // The first replica adds and hands the sum back: 2 (replicas - 1) messages of 4 bytes a variable.
 absl::Status SumOverReplicas(const RankContext& ctx, const std::vector<RoundedLayer>& layers) {
   if (ctx.replicas() == 1) return absl::OkStatus();

@@ -8,6 +8,7 @@
 
 #include "common/io/file.h"
 #include "worker/engine/flop.h"
+#include "worker/engine/replicas.h"
 #include "worker/engine/stream.h"
 #include "worker/model/weights.h"
 
@@ -50,14 +51,10 @@ struct CacheFile {
 
 // True only if it is true on every rank.
 absl::StatusOr<bool> AllAgree(const RankContext& ctx, bool own) {
-  bool all = true;
-  for (int rank = 0; rank < ctx.comm->size(); ++rank) {
-    const at::Tensor flag =
-        at::full({1}, own ? 1 : 0, at::TensorOptions().dtype(at::kLong).device(ctx.device));
-    RETURN_IF_ERROR(ctx.comm->Broadcast(flag, rank));
-    all = all && flag.item<int64_t>() == 1;
-  }
-  return all;
+  const at::Tensor against =
+      at::full({1}, own ? 0 : 1, at::TensorOptions().dtype(at::kLong).device(ctx.device));
+  ASSIGN_OR_RETURN(const at::Tensor sum, SumOverRanks(ctx, against));
+  return sum.item<int64_t>() == 0;
 }
 
 // One pass of all windows through the teacher `of`, whose last stage fills the cache.

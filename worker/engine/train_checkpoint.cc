@@ -7,17 +7,12 @@
 #include <ATen/ATen.h>
 
 #include "common/io/file.h"
+#include "worker/engine/kept_layers.h"
+#include "worker/engine/replicas.h"
 #include "worker/train/checkpoint.h"
 
 namespace rondo {
 namespace {
-
-std::string CheckpointDir(const RankContext& ctx) {
-  return JoinPath(ctx.task->artifact_dir, kCheckpointFolder);
-}
-
-// The folder is the job's own, so the job says what its files are.
-std::string CheckpointKey(const RankContext& ctx) { return ctx.task->job.value(); }
 
 // "variables.3.0.mean": of the fourth variables of a layer, the first parameter.
 NamedTensors TensorsOf(const RoundedLayer& layer) {
@@ -57,85 +52,42 @@ absl::StatusOr<int64_t> CommonStep(const RankContext& ctx) {
   return shared.item<int64_t>();
 }
 
-NamedTensors TensorsOf(const SolvedLayer& solved) {
-  NamedTensors tensors;
-  const auto add = [&](const std::string& name, const std::vector<at::Tensor>& list) {
-    for (size_t i = 0; i < list.size(); ++i) {
-      if (list[i].defined()) tensors[absl::StrCat(i, ".", name)] = list[i];
-    }
-  };
-  for (size_t i = 0; i < solved.linears.size(); ++i) {
-    const QuantizedLinear& linear = solved.linears[i];
-    if (linear.skipped()) continue;
-    tensors[absl::StrCat(i, ".codes")] = linear.codes;
-    tensors[absl::StrCat(i, ".scale")] = linear.grid.scale;
-    tensors[absl::StrCat(i, ".zero_point")] = linear.grid.zero_point;
+// Whether the files of a step are whole, on every rank. Those that are not are set aside, by
+// whichever replica is first.
+absl::StatusOr<bool> IsWhole(const RankContext& ctx, int64_t step, const std::string& key) {
+  at::Tensor broken = at::zeros({1}, at::TensorOptions().dtype(at::kLong).device(ctx.device));
+  for (int64_t layer = ctx.stage().first_layer; layer < ctx.stage().end_layer; ++layer) {
+    const absl::Status found = CheckLayer(CheckpointDir(ctx), layer, step, key);
+    if (found.ok()) continue;
+    if (!absl::IsDataLoss(found) && !absl::IsNotFound(found)) return found;
+    ctx.reporter->Warn(
+        absl::StrCat("training does not go on from step ", step, ": ", found.message()));
+    broken.add_(1);
   }
-  add("target", solved.targets);
-  add("push", solved.pushes);
-  return tensors;
+  ASSIGN_OR_RETURN(broken, SumOverRanks(ctx, broken));
+  return broken.item<int64_t>() == 0;
 }
 
-SolvedLayer SolvedFrom(const RankContext& ctx, int64_t layer, NamedTensors tensors) {
-  SolvedLayer solved;
-  const size_t linears = ctx.layout.linears.size();
-  solved.linears.resize(linears);
-  for (size_t i = 0; i < linears; ++i) {
-    const auto take = [&](const std::string& name) {
-      return std::move(tensors[absl::StrCat(i, ".", name)]).to(ctx.device);
-    };
-    const LinearLayout& layout = ctx.layout.linears[i];
-    const LayerSettings settings = SettingsOf(ctx, FullName(ctx.layout, layer, layout.name));
-    if (settings.skip) continue;
-    const GridSpec& grid = settings.grid;
-    QuantizedLinear& linear = solved.linears[i];
-    linear.codes = take("codes");
-    linear.grid = {take("scale"), take("zero_point"),
-                   grid.group_size == -1 ? layout.in : grid.group_size, grid.bits};
-    if (tensors.contains(absl::StrCat(i, ".target"))) {
-      solved.targets.resize(linears);
-      solved.pushes.resize(linears);
-      solved.targets[i] = take("target");
-      solved.pushes[i] = take("push");
-    }
+// The latest step that is whole; 0 or less: there is none.
+absl::StatusOr<int64_t> WholeStep(const RankContext& ctx, const std::string& key) {
+  for (;;) {
+    ASSIGN_OR_RETURN(const int64_t step, CommonStep(ctx));
+    if (step <= 0) return step;
+    ASSIGN_OR_RETURN(const bool whole, IsWhole(ctx, step, key));
+    if (whole) return step;
   }
-  return solved;
 }
-
-bool Keeps(const RankContext& ctx) { return LearnedSettings(ctx).training.checkpoint_every > 0; }
 
 }  // namespace
 
-absl::StatusOr<std::vector<SolvedLayer>> RestoreStart(const RankContext& ctx) {
-  std::vector<SolvedLayer> start;
-  if (!Keeps(ctx)) return start;
-  ASSIGN_OR_RETURN(const int64_t step, CommonStep(ctx));
-  if (step < 0) return start;
-  for (int64_t layer = ctx.stage().first_layer; layer < ctx.stage().end_layer; ++layer) {
-    ASSIGN_OR_RETURN(NamedTensors tensors,
-                     LoadLayer(CheckpointDir(ctx), layer, 0, CheckpointKey(ctx)));
-    start.push_back(SolvedFrom(ctx, layer, std::move(tensors)));
-  }
-  return start;
-}
-
-absl::Status SaveStart(const RankContext& ctx, const std::vector<SolvedLayer>& start) {
-  if (!Keeps(ctx) || ctx.replica() > 0) return absl::OkStatus();
-  for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
-    RETURN_IF_ERROR(SaveLayer(CheckpointDir(ctx), ctx.stage().first_layer + layer, 0,
-                              CheckpointKey(ctx), TensorsOf(start[layer])));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status RestoreTraining(const RankContext& ctx, Training* training) {
-  if (!Keeps(ctx)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const int64_t step, CommonStep(ctx));
+  if (training->settings.checkpoint_every == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const int64_t step, WholeStep(ctx, training->key));
   if (step <= 0) return absl::OkStatus();
   for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
     ASSIGN_OR_RETURN(
         const NamedTensors tensors,
-        LoadLayer(CheckpointDir(ctx), ctx.stage().first_layer + layer, step, CheckpointKey(ctx)));
+        LoadLayer(CheckpointDir(ctx), ctx.stage().first_layer + layer, step, training->key));
     RETURN_IF_ERROR(CopyInto(tensors, (*training->layers)[layer]));
   }
   training->step = step;
@@ -153,7 +105,7 @@ absl::Status SaveTraining(const RankContext& ctx, const Training& training) {
   if (ctx.replica() == 0) {
     for (int64_t layer = 0; layer < ctx.layers(); ++layer) {
       RETURN_IF_ERROR(SaveLayer(CheckpointDir(ctx), ctx.stage().first_layer + layer, training.step,
-                                CheckpointKey(ctx), TensorsOf((*training.layers)[layer])));
+                                training.key, TensorsOf((*training.layers)[layer])));
     }
   }
   // Only when all stages have written this step may the one before go.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "common/base/status.h"
@@ -17,6 +18,7 @@ struct Training {
   TrainingSettings settings;
   std::vector<RoundedLayer>* layers = nullptr;
   int64_t step = 0;  // steps done
+  std::string key;   // of its checkpoints: RunKey()
 };
 
 // Weights whose decisions are trained on this stage, and their variables.

@@ -88,23 +88,31 @@ absl::Status Verify(const Checkpoint& file, const std::string& path, const std::
   return absl::OkStatus();
 }
 
-absl::StatusOr<NamedTensors> LoadVerified(const std::string& path, const std::string& key) {
-  ASSIGN_OR_RETURN(const Checkpoint file, Checkpoint::OpenFile(path));
-  RETURN_IF_ERROR(Verify(file, path, key));
-  NamedTensors tensors;
-  for (const std::string& name : file.names()) {
-    ASSIGN_OR_RETURN(const TensorView view, file.Find(name));
-    tensors[name] = TensorOf(view).clone();
-  }
-  return tensors;
-}
-
 absl::Status SetAside(const std::string& path, const absl::Status& why) {
   const std::string aside = path + ".corrupt";
   // Another rank may have been faster.
   const bool done = std::rename(path.c_str(), aside.c_str()) == 0 || errno == ENOENT;
   return absl::DataLossError(
       absl::StrCat(why.message(), done ? "; it was set aside as " : "; it cannot become ", aside));
+}
+
+// A file that is not whole is set aside.
+absl::StatusOr<Checkpoint> OpenVerified(const std::string& path, const std::string& key) {
+  auto file = Checkpoint::OpenFile(path);
+  const absl::Status status = file.ok() ? Verify(*file, path, key) : file.status();
+  if (absl::IsInvalidArgument(status) || absl::IsDataLoss(status)) return SetAside(path, status);
+  if (!status.ok()) return status;
+  return file;
+}
+
+absl::StatusOr<NamedTensors> LoadVerified(const std::string& path, const std::string& key) {
+  ASSIGN_OR_RETURN(const Checkpoint file, OpenVerified(path, key));
+  NamedTensors tensors;
+  for (const std::string& name : file.names()) {
+    ASSIGN_OR_RETURN(const TensorView view, file.Find(name));
+    tensors[name] = TensorOf(view).clone();
+  }
+  return tensors;
 }
 
 }  // namespace
@@ -136,14 +144,15 @@ absl::Status SaveLayer(const std::string& dir, int64_t layer, int64_t step, cons
   });
 }
 
+absl::Status CheckLayer(const std::string& dir, int64_t layer, int64_t step,
+                        const std::string& key) {
+  return OpenVerified(JoinPath(dir, FileName(layer, step)), key).status();
+}
+
 absl::StatusOr<NamedTensors> LoadLayer(const std::string& dir, int64_t layer, int64_t step,
                                        const std::string& key) {
   return CatchTorch("loading a checkpoint", [&]() -> absl::StatusOr<NamedTensors> {
-    const std::string path = JoinPath(dir, FileName(layer, step));
-    auto tensors = LoadVerified(path, key);
-    const absl::Status& status = tensors.status();
-    if (absl::IsInvalidArgument(status) || absl::IsDataLoss(status)) return SetAside(path, status);
-    return tensors;
+    return LoadVerified(JoinPath(dir, FileName(layer, step)), key);
   });
 }
 

@@ -19,8 +19,12 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 absl::Status SaveLayer(const std::string& dir, int64_t layer, int64_t step, const std::string& key,
                        const NamedTensors& tensors);
 
-// NOT_FOUND: no such file. DATA_LOSS: cut short, corrupt or of another key; the file was then
-// renamed to *.corrupt.
+// OK: the file is there, and whole. NOT_FOUND: no such file. DATA_LOSS: cut short, corrupt or of
+// another key; the file was then renamed to *.corrupt.
+absl::Status CheckLayer(const std::string& dir, int64_t layer, int64_t step,
+                        const std::string& key);
+
+// Fails as CheckLayer() does.
 absl::StatusOr<NamedTensors> LoadLayer(const std::string& dir, int64_t layer, int64_t step,
                                        const std::string& key);
 

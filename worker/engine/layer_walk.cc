@@ -1,0 +1,43 @@
+#include "worker/engine/layer_walk.h"
+
+#include <memory>
+
+#include "worker/engine/stream.h"
+
+namespace rondo {
+
+absl::StatusOr<LayerWalk> LayerWalk::Start(const RankContext& ctx, const at::Tensor& tokens) {
+  LayerWalk walk(ctx);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Stage> ends, LoadOwnEnds(ctx, ctx.dtype));
+  const auto batches = CutMicroBatches(tokens.size(0), ctx.spec().compute.micro_batch);
+  ActivationSource source(ctx, *ends, tokens, batches);
+  walk.hidden_.resize(batches.size());
+  for (at::Tensor& batch : walk.hidden_) {
+    ASSIGN_OR_RETURN(batch, source.Next());
+  }
+  return walk;
+}
+
+absl::Status LayerWalk::Observe(const DecoderLayer& layer, int64_t local_layer,
+                                InputObserver* observer) {
+  for (const at::Tensor& batch : hidden_) {
+    RETURN_IF_ERROR(RunLayer(*ctx_, layer, local_layer, batch, observer).status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LayerWalk::Step(const DecoderLayer& layer, int64_t local_layer) {
+  for (at::Tensor& batch : hidden_) {
+    ASSIGN_OR_RETURN(batch, RunLayer(*ctx_, layer, local_layer, batch, nullptr));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LayerWalk::PassOn() {
+  if (ctx_->last()) return absl::OkStatus();
+  ActivationSink next(*ctx_);
+  for (const at::Tensor& batch : hidden_) RETURN_IF_ERROR(next.Put(batch));
+  return next.Flush();
+}
+
+}  // namespace rondo
