@@ -23,6 +23,14 @@ if(RONDO_SANITIZE)
   target_link_options(rondo_flags INTERFACE -fsanitize=${RONDO_SANITIZE})
 endif()
 
+# The code under test is optimized; a test is compiled more often than it runs.
+set(RONDO_TEST_OPTIONS $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "// Carries the precompiled header of tests.\n")
+add_library(rondo_test_pch STATIC ${CMAKE_BINARY_DIR}/test_pch.cc)
+target_link_libraries(rondo_test_pch PRIVATE rondo_flags GTest::gmock)
+target_compile_options(rondo_test_pch PRIVATE ${RONDO_TEST_OPTIONS})
+target_precompile_headers(rondo_test_pch PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+
 function(rondo_configure name is_torch)
   target_link_libraries(${name} PRIVATE rondo_flags)
   if(is_torch)
@@ -61,8 +69,8 @@ function(rondo_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   rondo_configure(${name} "${ARG_TORCH}")
   if(NOT ARG_TORCH)  # Torch's precompiled header has the build's own options.
-    # The code under test is optimized; a test is compiled more often than it runs.
-    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+    target_compile_options(${name} PRIVATE ${RONDO_TEST_OPTIONS})
+    target_precompile_headers(${name} REUSE_FROM rondo_test_pch)
   endif()
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
