@@ -98,6 +98,12 @@ std::vector<JobRecord*> JobTable::Open() {
   return open_;
 }
 
+std::map<JobState, int64_t> JobTable::CountByState() const {
+  std::map<JobState, int64_t> counts;
+  for (const auto& [id, record] : jobs_) ++counts[record.job.state];
+  return counts;
+}
+
 std::pair<std::vector<Job>, int64_t> JobTable::Page(int size, int64_t before) const {
   const int64_t count = static_cast<int64_t>(order_.size());
   int64_t next = before == 0 ? count : std::min(before, count);

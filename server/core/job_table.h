@@ -53,6 +53,9 @@ class JobTable {
 
   std::vector<JobRecord*> Open();  // not final, or with ranks that have not ended; oldest first
 
+  // Of all jobs, those that have ended too: looks at each of them.
+  std::map<JobState, int64_t> CountByState() const;
+
   // The page of jobs created before number `before` (0: the newest), newest first, and the number
   // to go on with (0: none are left).
   std::pair<std::vector<Job>, int64_t> Page(int size, int64_t before) const;
