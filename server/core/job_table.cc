@@ -75,6 +75,7 @@ absl::Status JobTable::RecordAll(JobRecord* record, std::vector<EventBody> bodie
     events[i].number = *first + static_cast<int64_t>(i);
     Apply(events[i], &job);
   }
+  if (IsFinal(job.state)) record->facts.reset();  // the job stays for good
   record->changed.SignalAll();
   return absl::OkStatus();
 }

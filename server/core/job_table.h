@@ -19,7 +19,7 @@ namespace rondo {
 
 struct JobRecord {
   Job job;
-  std::optional<ModelFacts> facts;               // absent: not read since the coordinator started
+  std::optional<ModelFacts> facts;               // absent: not read since the start, or job ended
   bool fetching = false;                         // what it names in S3 is not here yet
   std::optional<Gang> gang;                      // the ranks that have not all ended
   absl::Time not_before = absl::InfinitePast();  // of the next generation

@@ -137,7 +137,7 @@ void RunGoodClient(Soak* soak, uint64_t seed) {
   GoodClient client(soak, seed);
   do {
     client.OneJob();
-    for (auto reads = random.Below(40); reads > 0 && !soak->stop; --reads) {
+    for (auto reads = 20 + random.Below(80); reads > 0 && !soak->stop; --reads) {
       client.ReadAround();
       Pace(&random, 100);
     }
@@ -149,7 +149,7 @@ void RunHastyClient(Soak* soak, uint64_t seed) {
   GoodClient patient(soak, seed);
   do {
     HastyClient client(soak, random.Next());
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < 32 && !soak->stop; ++i) {
       client.Get();
       client.Watch(soak->ended);
       client.Download();

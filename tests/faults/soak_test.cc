@@ -28,8 +28,8 @@ constexpr absl::Duration kPatience = absl::Minutes(2);
 
 // gRPC makes a thread for each call in progress and keeps a few for the next ones.
 constexpr int64_t kMoreThreads = 4;
-// Every job stays in the coordinator's memory; besides, the heap has holes.
-constexpr int64_t kBytesAJob = 16 << 10;
+// Every job stays in the coordinator's memory, with 3 KiB; besides, the heap has holes.
+constexpr int64_t kBytesAJob = 6 << 10;
 constexpr int64_t kMoreBytes = 8 << 20;
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kMemoryTells = false;  // freed memory is kept back; at the end leaks are looked for
@@ -216,6 +216,7 @@ TEST_F(SoakTest, NothingGrowsAndMetricsAreWhatClientsKnow) {
     Print(absl::StrCat("round ", round), rest);
     if (round <= kWarmUp) warm = rest;
     ExpectFlat(start, warm, rest);
+    if (HasFailure()) break;
   }
   int64_t answered = 0;
   for (const auto& [method, codes] : ledger_.totals().known) {
