@@ -118,7 +118,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
                    Gate::Create(options.security, options.metrics.get()));
   grpc::EnableDefaultHealthCheckService(true);
   auto impl = std::make_unique<Impl>(options.metrics, options.coordinator, std::move(gate));
-  impl->AddMetrics();
   impl->host = options.listen_address.substr(0, colon);
 
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -142,6 +141,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen_address,
                                                "; is another server using the port?"));
   }
+  impl->AddMetrics();
   impl->ticker = std::thread([raw = impl.get()] { raw->TickUntilStopped(); });
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

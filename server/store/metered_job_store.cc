@@ -84,7 +84,8 @@ Counter& AddRestarts(Metrics* metrics, const std::string& reason) {
   return metrics->AddCounter(
       "rondo_gang_restarts_total",
       "Gangs that ended and whose job goes on with another one. loss: a rank or a worker was lost "
-      "or stuck, which costs a retry; maintenance: a worker or the coordinator was told to go.",
+      "or stuck, which costs a retry; maintenance: a worker was told to go, or the coordinator was "
+      "started again.",
       {{"reason", reason}});
 }
 
