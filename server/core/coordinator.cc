@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/io/file.h"
 #include "server/core/planner.h"
+#include "server/core/queue.h"
 #include "server/core/source_preview.h"
 #include "server/core/sources.h"
 
@@ -353,6 +354,16 @@ void Coordinator::Drain() {
 absl::Status Coordinator::health() {
   MutexLock lock(&mu_);
   return jobs_.broken();
+}
+
+std::map<JobState, int64_t> Coordinator::CountJobs() {
+  MutexLock lock(&mu_);
+  return jobs_.CountByState();
+}
+
+int64_t Coordinator::queue_depth() {
+  MutexLock lock(&mu_);
+  return static_cast<int64_t>(InOrder(jobs_.Open(), options_.clock->Now()).size());
 }
 
 int64_t Coordinator::stale_reports() {

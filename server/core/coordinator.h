@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -117,6 +118,8 @@ class Coordinator final : private SourceListener {
   void Drain();
 
   absl::Status health();
+  std::map<JobState, int64_t> CountJobs();
+  int64_t queue_depth();  // jobs that would start now if they had the workers
   int64_t stale_reports();
 
  private:

@@ -75,6 +75,7 @@ absl::Status JobTable::RecordAll(JobRecord* record, std::vector<EventBody> bodie
     events[i].number = *first + static_cast<int64_t>(i);
     Apply(events[i], &job);
   }
+  if (IsFinal(job.state)) record->facts.reset();  // the job stays for good
   record->changed.SignalAll();
   return absl::OkStatus();
 }
@@ -96,6 +97,12 @@ std::vector<JobRecord*> JobTable::Open() {
   std::erase_if(
       open_, [](const JobRecord* record) { return IsFinal(record->job.state) && !record->gang; });
   return open_;
+}
+
+std::map<JobState, int64_t> JobTable::CountByState() const {
+  std::map<JobState, int64_t> counts;
+  for (const auto& [id, record] : jobs_) ++counts[record.job.state];
+  return counts;
 }
 
 std::pair<std::vector<Job>, int64_t> JobTable::Page(int size, int64_t before) const {

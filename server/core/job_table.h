@@ -19,7 +19,7 @@ namespace rondo {
 
 struct JobRecord {
   Job job;
-  std::optional<ModelFacts> facts;               // absent: not read since the coordinator started
+  std::optional<ModelFacts> facts;               // absent: not read since the start, or job ended
   bool fetching = false;                         // what it names in S3 is not here yet
   std::optional<Gang> gang;                      // the ranks that have not all ended
   absl::Time not_before = absl::InfinitePast();  // of the next generation
@@ -52,6 +52,9 @@ class JobTable {
   void WakeAll();
 
   std::vector<JobRecord*> Open();  // not final, or with ranks that have not ended; oldest first
+
+  // Of all jobs, those that have ended too: looks at each of them.
+  std::map<JobState, int64_t> CountByState() const;
 
   // The page of jobs created before number `before` (0: the newest), newest first, and the number
   // to go on with (0: none are left).

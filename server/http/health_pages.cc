@@ -15,7 +15,7 @@ constexpr int kThreads = 2;
 constexpr int kTimeoutSeconds = 5;
 constexpr size_t kLargestBody = 1024;  // that a client may send
 
-httplib::Server::Handler Page(HealthPages::Check check) {
+httplib::Server::Handler Page(std::function<absl::Status()> check) {
   return [check = std::move(check)](const httplib::Request&, httplib::Response& response) {
     const absl::Status status = check();
     response.status = status.ok() ? 200 : 503;
@@ -33,7 +33,7 @@ struct HealthPages::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<HealthPages>> HealthPages::Start(const std::string& address,
-                                                                Check alive, Check ready) {
+                                                                Contents contents) {
   auto impl = std::make_unique<Impl>();
   const size_t colon = address.rfind(':');
   int port = -1;
@@ -53,8 +53,12 @@ absl::StatusOr<std::unique_ptr<HealthPages>> HealthPages::Start(const std::strin
     const int yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
-  server.Get("/healthz", Page(std::move(alive)));
-  server.Get("/readyz", Page(std::move(ready)));
+  server.Get("/healthz", Page(std::move(contents.alive)));
+  server.Get("/readyz", Page(std::move(contents.ready)));
+  server.Get("/metrics", [metrics = std::move(contents.metrics)](const httplib::Request&,
+                                                                 httplib::Response& response) {
+    response.set_content(metrics(), "text/plain; version=0.0.4; charset=utf-8");
+  });
   if (port == 0) {
     impl->port = server.bind_to_any_port(impl->host);
   } else if (server.bind_to_port(impl->host, port)) {

@@ -11,8 +11,10 @@ namespace {
 TEST(HealthPages, LivenessAndReadinessDiffer) {
   std::atomic<bool> draining = false;
   const auto pages = HealthPages::Start(
-      "127.0.0.1:0", [] { return absl::OkStatus(); },
-      [&] { return draining ? absl::UnavailableError("draining") : absl::OkStatus(); });
+      "127.0.0.1:0",
+      {.alive = [] { return absl::OkStatus(); },
+       .ready = [&] { return draining ? absl::UnavailableError("draining") : absl::OkStatus(); },
+       .metrics = [] { return std::string("up 1\n"); }});
   ASSERT_TRUE(pages.ok()) << pages.status();
   httplib::Client client("http://" + (*pages)->address());
   EXPECT_EQ(client.Get("/healthz")->status, 200);
@@ -22,16 +24,20 @@ TEST(HealthPages, LivenessAndReadinessDiffer) {
   EXPECT_EQ(client.Get("/readyz")->status, 503);
   EXPECT_EQ(client.Get("/readyz")->body, "draining\n");
   EXPECT_EQ(client.Get("/etc/passwd")->status, 404);
+  EXPECT_EQ(client.Get("/metrics")->body, "up 1\n");
+  EXPECT_EQ(client.Get("/metrics")->get_header_value("Content-Type"),
+            "text/plain; version=0.0.4; charset=utf-8");
 }
 
 TEST(HealthPages, AnAddressThatCannotBeListenedOnIsNamed) {
   const auto ok = [] { return absl::OkStatus(); };
-  const auto pages = HealthPages::Start("127.0.0.1:0", ok, ok);
+  const HealthPages::Contents contents{ok, ok, [] { return std::string(); }};
+  const auto pages = HealthPages::Start("127.0.0.1:0", contents);
   const std::string taken = (*pages)->address();
-  EXPECT_EQ(HealthPages::Start(taken, ok, ok).status(),
+  EXPECT_EQ(HealthPages::Start(taken, contents).status(),
             absl::UnavailableError("cannot listen on " + taken +
                                    " for health; is another program using the port?"));
-  EXPECT_EQ(HealthPages::Start("here", ok, ok).status(),
+  EXPECT_EQ(HealthPages::Start("here", contents).status(),
             absl::InvalidArgumentError("the address for health is \"here\"; it must be host:port"));
 }
 

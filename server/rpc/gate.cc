@@ -15,6 +15,11 @@
 namespace rondo {
 namespace {
 
+// Why Admit() may refuse a caller.
+constexpr const char* kReasons[] = {"CREDENTIALS_MISSING", "TOKEN_UNKNOWN",
+                                    "TOKEN_MALFORMED",     "TOKEN_IN_PLAINTEXT",
+                                    "CERTIFICATE_UNKNOWN", "ROLE_NOT_ALLOWED"};
+
 absl::Status Unauthenticated(const std::string& reason, const std::string& message) {
   return WithReason(absl::UnauthenticatedError(message), reason);
 }
@@ -53,9 +58,10 @@ bool SameFile(const struct stat& a, const struct stat& b) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const SecurityOptions& options) {
+absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const SecurityOptions& options,
+                                                   Metrics* metrics) {
   ASSIGN_OR_RETURN(PathRoots roots, PathRoots::Open(options.model_roots));
-  std::unique_ptr<Gate> gate(new Gate(options, std::move(roots)));
+  std::unique_ptr<Gate> gate(new Gate(options, std::move(roots), metrics));
   if (options.principals.empty()) return gate;
   RETURN_IF_ERROR(gate->LoadPrincipals());
   MutexLock lock(&gate->mu_);
@@ -69,8 +75,15 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const SecurityOptions& option
   return gate;
 }
 
-Gate::Gate(const SecurityOptions& options, PathRoots roots)
-    : options_(options), roots_(std::move(roots)) {}
+Gate::Gate(const SecurityOptions& options, PathRoots roots, Metrics* metrics)
+    : options_(options), roots_(std::move(roots)) {
+  for (const char* reason : kReasons) {
+    failures_[reason] = &metrics->AddCounter(
+        "rondo_auth_failures_total",
+        "Calls refused for who made them; the reasons are those of docs/security.md.",
+        {{"reason", reason}});
+  }
+}
 
 absl::Status Gate::LoadPrincipals() {
   struct stat file = {};
@@ -144,6 +157,7 @@ absl::Status Gate::LimitRate(const std::string& name) {
 
 absl::Status Gate::Refused(const grpc::ServerContext& context, std::string_view method,
                            const absl::Status& why) {
+  failures_.at(ReasonOf(why))->Increment();
   {
     MutexLock lock(&mu_);
     if (refusals_.Take(std::chrono::steady_clock::now()).count() > 0) return why;

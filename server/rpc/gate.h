@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/domain/job_spec.h"
+#include "common/metrics/metrics.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/security.h"
 #include "server/security/path_roots.h"
@@ -24,7 +25,9 @@ namespace rondo {
 
 class Gate {
  public:
-  static absl::StatusOr<std::unique_ptr<Gate>> Create(const SecurityOptions& options);
+  // `metrics` must outlive the gate.
+  static absl::StatusOr<std::unique_ptr<Gate>> Create(const SecurityOptions& options,
+                                                      Metrics* metrics);
 
   // The caller of "rondo.v1.JobService/SubmitJob". UNAUTHENTICATED, PERMISSION_DENIED or
   // RESOURCE_EXHAUSTED with a reason otherwise. Without principals: an admin without a name.
@@ -49,16 +52,17 @@ class Gate {
   const Principals* principals() const { return first_principals_.get(); }
 
  private:
-  Gate(const SecurityOptions& options, PathRoots roots);
+  Gate(const SecurityOptions& options, PathRoots roots, Metrics* metrics);
   absl::Status LoadPrincipals();
   absl::StatusOr<Principal> Identify(const grpc::ServerContext& context);
   absl::Status LimitRate(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Refusals are in the log, a few a second at most.
+  // Refusals are counted, and in the log, a few a second at most.
   absl::Status Refused(const grpc::ServerContext& context, std::string_view method,
                        const absl::Status& why);
 
   const SecurityOptions options_;
   const PathRoots roots_;
+  std::map<std::string, Counter*> failures_;  // by reason
   std::shared_ptr<const Principals> first_principals_;
 
   Mutex mu_;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "absl/cleanup/cleanup.h"
 #include "proto/convert/agent.h"
 #include "proto/convert/job.h"
 #include "proto/convert/spec.h"
@@ -90,6 +91,8 @@ grpc::Status JobServiceHandler::WatchJob(grpc::ServerContext* context,
                                          grpc::ServerWriter<v1::WatchJobResponse>* writer) {
   const absl::StatusOr<Principal> caller = gate_->Admit(*context, "rondo.v1.JobService/WatchJob");
   if (!caller.ok()) return ToGrpc(caller.status());
+  ++watch_streams_;
+  const absl::Cleanup closed = [this] { --watch_streams_; };
   const JobId id(request->job_id());
   int64_t after = request->after_event();
   auto last_sent = steady_clock::now();

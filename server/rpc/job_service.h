@@ -1,6 +1,9 @@
 // JobService and FleetService over a Coordinator: decode, call, encode. Thread-safe.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "rondo/v1/service.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/gate.h"
@@ -25,9 +28,12 @@ class JobServiceHandler final : public v1::JobService::Service {
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override;
 
+  int64_t watch_streams() const { return watch_streams_; }  // that are open
+
  private:
   Coordinator* const coordinator_;
   Gate* const gate_;
+  std::atomic<int64_t> watch_streams_ = 0;
 };
 
 class FleetServiceHandler final : public v1::FleetService::Service {

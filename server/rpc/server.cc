@@ -8,12 +8,15 @@
 
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
 #include "proto/rpc/channel.h"
+#include "server/core/coordinator_metrics.h"
 #include "server/rpc/agent_service.h"
 #include "server/rpc/artifact_service.h"
+#include "server/rpc/call_counter.h"
 #include "server/rpc/credentials.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/job_service.h"
@@ -55,8 +58,9 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 }  // namespace
 
 struct Server::Impl {
-  Impl(Coordinator* c, std::unique_ptr<Gate> g)
-      : coordinator(c),
+  Impl(std::shared_ptr<Metrics> m, Coordinator* c, std::unique_ptr<Gate> g)
+      : metrics(std::move(m)),
+        coordinator(c),
         gate(std::move(g)),
         jobs(c, gate.get()),
         fleet(c, gate.get()),
@@ -75,6 +79,16 @@ struct Server::Impl {
     }
   }
 
+  void AddMetrics() {
+    AddCoordinatorMetrics(coordinator, metrics.get());
+    metrics->AddReader(
+        Metrics::Kind::kGauge, "rondo_watch_streams", "Streams of a job's events that are open.",
+        [this] {
+          return std::vector<MetricSample>{{{}, static_cast<double>(jobs.watch_streams())}};
+        });
+  }
+
+  const std::shared_ptr<Metrics> metrics;
   Coordinator* const coordinator;
   const std::unique_ptr<Gate> gate;
   JobServiceHandler jobs;
@@ -100,9 +114,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
         absl::StrCat("listen address is \"", options.listen_address, "\"; it must be host:port"));
   }
   RETURN_IF_ERROR(CheckSecurity(options.listen_address, options.security));
-  ASSIGN_OR_RETURN(std::unique_ptr<Gate> gate, Gate::Create(options.security));
+  ASSIGN_OR_RETURN(std::unique_ptr<Gate> gate,
+                   Gate::Create(options.security, options.metrics.get()));
   grpc::EnableDefaultHealthCheckService(true);
-  auto impl = std::make_unique<Impl>(options.coordinator, std::move(gate));
+  auto impl = std::make_unique<Impl>(options.metrics, options.coordinator, std::move(gate));
   impl->host = options.listen_address.substr(0, colon);
 
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -118,11 +133,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   builder.RegisterService(&impl->fleet);
   builder.RegisterService(&impl->artifacts);
   builder.RegisterService(&impl->agents);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<CallCounter>(impl->metrics.get()));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen_address,
                                                "; is another server using the port?"));
   }
+  impl->AddMetrics();
   impl->ticker = std::thread([raw = impl.get()] { raw->TickUntilStopped(); });
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

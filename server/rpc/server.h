@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/base/status.h"
+#include "common/metrics/metrics.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/security.h"
 
@@ -20,6 +21,8 @@ class Server {
     std::string listen_address;          // "127.0.0.1:50051"; port 0: any that is free
     Coordinator* coordinator = nullptr;  // must outlive the server
     SecurityOptions security = {};       // plaintext, for this machine only
+    // Gets what the server counts and what the coordinator holds; read while the server lives.
+    std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
   };
   // UNAVAILABLE when the address cannot be listened on; INVALID_ARGUMENT for options that would let
   // everybody in.

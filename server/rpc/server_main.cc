@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
@@ -9,10 +10,13 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/io/file.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/process_metrics.h"
 #include "common/s3/s3_options.h"
 #include "server/core/coordinator.h"
 #include "server/http/health_pages.h"
 #include "server/rpc/server.h"
+#include "server/store/metered_job_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace rondo {
@@ -65,11 +69,23 @@ absl::Status WaitForEnd(const sigset_t& signals, Coordinator* coordinator) {
   return absl::OkStatus();
 }
 
+void AddBuildInfo(Metrics* metrics) {
+  metrics->AddReader(Metrics::Kind::kGauge, "rondo_build_info", "1; what runs is in the labels.",
+                     [] {
+                       return std::vector<MetricSample>{
+                           {{{"version", RONDO_VERSION}, {"grpc_version", grpc::Version()}}, 1}};
+                     });
+}
+
 absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   RETURN_IF_ERROR(CheckSecurity(flags.listen, flags.security));
   RETURN_IF_ERROR(MakeDirs(flags.state_dir));
-  ASSIGN_OR_RETURN(const std::unique_ptr<JobStore> store,
+  const auto metrics = std::make_shared<Metrics>();
+  AddProcessMetrics(metrics.get());
+  AddBuildInfo(metrics.get());
+  ASSIGN_OR_RETURN(std::unique_ptr<JobStore> sqlite,
                    OpenSqliteJobStore(JoinPath(flags.state_dir, "rondo.db")));
+  const std::unique_ptr<JobStore> store = MeterJobStore(std::move(sqlite), metrics.get());
   const SystemClock clock;
   Coordinator::Options options{store.get(), &clock};
   options.artifact_root =
@@ -80,13 +96,14 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   options.stall = absl::Seconds(flags.stall_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
-                   Server::Start({flags.listen, coordinator.get(), flags.security}));
+                   Server::Start({flags.listen, coordinator.get(), flags.security, metrics}));
   std::unique_ptr<HealthPages> pages;  // until the drain is over
   if (!flags.health_listen.empty()) {
-    ASSIGN_OR_RETURN(pages, HealthPages::Start(
-                                flags.health_listen, [&] { return server->alive(); },
-                                [&] { return server->ready(); }));
-    LogInfo("server", "health on http://" + pages->address());
+    ASSIGN_OR_RETURN(pages, HealthPages::Start(flags.health_listen,
+                                               {.alive = [&] { return server->alive(); },
+                                                .ready = [&] { return server->ready(); },
+                                                .metrics = [&] { return metrics->Text(); }}));
+    LogInfo("server", "health and metrics on http://" + pages->address());
   }
   LogInfo("server", "rondo-server listening on " + server->address());
   absl::Status end = WaitForEnd(signals, coordinator.get());
@@ -109,7 +126,8 @@ int Main(int argc, char** argv) {
                  "<artifact-dir>/downloads")
       ->envname("RONDO_DOWNLOAD_DIR");
   app.add_option("--health-listen", flags.health_listen,
-                 "host:port of /healthz and /readyz, for probes, over HTTP; default none");
+                 "host:port of /healthz and /readyz, for probes, and /metrics, over HTTP; default "
+                 "none");
   DeclareSecurity(&app, &flags.security);
   app.add_option("--lease", flags.lease_seconds,
                  "seconds of silence after which a worker is lost, and ends its ranks")

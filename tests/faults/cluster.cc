@@ -25,6 +25,18 @@ bool Eventually(absl::Duration timeout, const std::function<bool()>& holds) {
   return true;
 }
 
+namespace {
+
+// What follows `text` after `from`, to the end of the word; empty when its line is not complete.
+std::string WordAfter(const std::string& log, const std::string& text, size_t from) {
+  const size_t at = log.find(text, from);
+  if (at == std::string::npos || log.find('\n', at) == std::string::npos) return "";
+  const size_t start = at + text.size();
+  return log.substr(start, log.find_first_of(" \n", start) - start);
+}
+
+}  // namespace
+
 Process::Process(const std::string& program, const std::vector<std::string>& args,
                  const std::vector<std::string>& more_environment, const std::string& log) {
   SpawnOptions options{.args = args, .environment = CurrentEnvironment(), .stderr_path = log};
@@ -83,15 +95,16 @@ bool Cluster::StartServer(const std::vector<std::string>& environment) {
   server_ = std::make_unique<Process>(
       "rondo-server",
       std::vector<std::string>{"--listen", listen, "--state-dir", state_dir(), "--lease", patience_,
-                               "--stall", stall_},
+                               "--stall", stall_, "--health-listen", "127.0.0.1:0"},
       environment, log);
   bool ended = false;
   const bool settled = Eventually(absl::Seconds(60), [&] {
     ended = server_->WaitFor(absl::ZeroDuration());
     const std::string text = ReadFile(log).value_or("");
-    const size_t at = text.find("listening on ", before);
-    if (at == std::string::npos || text.find('\n', at) == std::string::npos) return ended;
-    address_ = text.substr(at + 13, text.find_first_of(" \n", at + 13) - at - 13);
+    const std::string address = WordAfter(text, "listening on ", before);
+    if (address.empty()) return ended;
+    address_ = address;
+    pages_address_ = WordAfter(text, "metrics on http://", before);
     return true;
   });
   EXPECT_TRUE(settled) << "the server neither listens nor ends";

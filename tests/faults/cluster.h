@@ -26,6 +26,7 @@ class Process {
   // Until it has ended, or false. *how, when given, becomes waitpid's status.
   bool WaitFor(absl::Duration timeout, int* how = nullptr);
   void Kill();
+  pid_t pid() const { return pid_; }  // -1: it has ended, and was seen to
 
  private:
   pid_t pid_ = -1;  // -1: ended
@@ -47,6 +48,8 @@ class Cluster {
   void StopAgents();  // as an operator does
 
   const std::string& address() const { return address_; }
+  const std::string& pages_address() const { return pages_address_; }  // of /metrics; since a start
+  std::string dir() const { return dir_; }
   std::string state_dir() const { return dir_ + "/state"; }
   std::string artifact(const JobId& job) const;
 
@@ -58,6 +61,7 @@ class Cluster {
   const std::string stall_;     // likewise
   std::string dir_;
   std::string address_;
+  std::string pages_address_;
   std::unique_ptr<Process> server_;
   std::map<std::string, std::unique_ptr<Process>> agents_;
 };

@@ -5,7 +5,8 @@
 // What it does is the name of the job's model folder: "gang-STEPS" or "gang-STEPS-FAULT-RANK-STEP".
 // The fault happens in the first generation, before the step (from 0): exit, kill, stop, hang (the
 // process gives signs of life, and nothing else), slow, refuse (an error that lies in the job), or
-// die (kill, in every generation). A note in the job's history says that it happened.
+// die (kill, in every generation). A note in the job's history says that it happened. "bulk" is no
+// fault: it makes the artifact a large one.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -178,7 +179,8 @@ class Worker {
     const std::string folder =
         JoinPath(task_.artifact_dir, ExportFormatName(ExportFormat::kCompressedTensors));
     RETURN_IF_ERROR(MakeDirs(folder));
-    const std::string contents = absl::StrCat(state);
+    std::string contents = absl::StrCat(state);
+    if (behaviour_.fault == "bulk") contents.resize(kGangBulk, ' ');
     RETURN_IF_ERROR(WriteFileAtomically(JoinPath(folder, kGangArtifact), contents));
     return channel_->Report(
         Event(ArtifactsPublished{{{ExportFormat::kCompressedTensors, kGangArtifact,
@@ -187,7 +189,8 @@ class Worker {
 
   absl::Status FaultIfDue(int64_t step) {
     const std::string& fault = behaviour_.fault;
-    if (fault.empty() || task_.rank != behaviour_.fault_rank || step != behaviour_.fault_step) {
+    if (fault.empty() || fault == "bulk" || task_.rank != behaviour_.fault_rank ||
+        step != behaviour_.fault_step) {
       return absl::OkStatus();
     }
     if (task_.generation > 1 && fault != "die") return absl::OkStatus();

@@ -9,6 +9,7 @@ namespace rondo {
 
 inline constexpr int kGangUnits = 8;  // of work in a step, spread over the ranks
 inline constexpr char kGangArtifact[] = "model.safetensors";
+inline constexpr int64_t kGangBulk = 8 << 20;  // bytes of a large one: more than a window of HTTP/2
 
 inline uint64_t GangPart(uint64_t state, int unit) {
   return SplitMix64(state * kGangUnits + static_cast<uint64_t>(unit)).Next();

@@ -110,6 +110,27 @@ TEST_F(RolesOnAServer, WrongTokensAreRefused) {
   EXPECT_EQ(ReasonOf(wrong), "TOKEN_UNKNOWN");
 }
 
+TEST_F(RolesOnAServer, CallsAndRefusalsAreCounted) {
+  const std::string submit = "rondo.v1.JobService/SubmitJob";
+  const std::string service = "grpc_method=\"SubmitJob\",grpc_service=\"rondo.v1.JobService\"} ";
+  const auto expect = [&](const std::string& series) {
+    EXPECT_THAT(metrics_->Text(), testing::HasSubstr(series + "\n"));
+  };
+  EXPECT_FALSE(CallRaw(Channel(Anonymous()), submit).ok());
+  EXPECT_FALSE(CallRaw(Channel(WithToken("worker")), submit).ok());
+  EXPECT_FALSE(CallRaw(Channel(WithToken("client")), submit).ok());  // it is empty
+  expect("grpc_server_started_total{" + service + "3");
+  expect("grpc_server_handled_total{grpc_code=\"UNAUTHENTICATED\"," + service + "1");
+  expect("grpc_server_handled_total{grpc_code=\"PERMISSION_DENIED\"," + service + "1");
+  expect("grpc_server_handled_total{grpc_code=\"INVALID_ARGUMENT\"," + service + "1");
+  expect("rondo_auth_failures_total{reason=\"CREDENTIALS_MISSING\"} 1");
+  expect("rondo_auth_failures_total{reason=\"ROLE_NOT_ALLOWED\"} 1");
+  expect("rondo_auth_failures_total{reason=\"TOKEN_UNKNOWN\"} 0");
+  // A name that a client has made up becomes no label.
+  EXPECT_FALSE(CallRaw(Channel(WithToken("client")), "rondo.v1.JobService/Made").ok());
+  EXPECT_THAT(metrics_->Text(), testing::Not(testing::HasSubstr("Made")));
+}
+
 TEST_F(RolesOnAServer, ReflectionIsOffOverTls) {
   const std::string reflection = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
   EXPECT_EQ(CallRaw(Channel(WithToken("admin")), reflection).code(),

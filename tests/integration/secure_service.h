@@ -10,6 +10,7 @@
 
 #include "client/lib/client.h"
 #include "common/io/file.h"
+#include "common/metrics/metrics.h"
 #include "server/core/coordinator.h"
 #include "server/rpc/server.h"
 #include "server/store/sqlite_job_store.h"
@@ -59,7 +60,8 @@ class SecureService : public testing::Test {
   void StartServer(const std::string& address = "127.0.0.1:0") {
     store_ = *OpenSqliteJobStore(Path("rondo.db"));
     coordinator_ = *Coordinator::Create({store_.get(), &clock_, Path("artifacts")});
-    auto server = Server::Start({address, coordinator_.get(), security_});
+    metrics_ = std::make_shared<Metrics>();
+    auto server = Server::Start({address, coordinator_.get(), security_, metrics_});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -90,6 +92,7 @@ class SecureService : public testing::Test {
   std::string dir_;
   SecurityOptions security_;
   SystemClock clock_;
+  std::shared_ptr<Metrics> metrics_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Server> server_;
