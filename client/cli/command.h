@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -16,7 +17,9 @@ struct Globals {
   ConnectionOptions server = {.address = "127.0.0.1:50051"};
   bool server_given = false;  // by --server or RONDO_SERVER
   bool json = false;
-  std::string download_dir;  // of what jobs name in S3, where no server is named; empty: the user's
+  // Of what jobs name in S3, where no server is named.
+  std::string download_dir;          // empty: the user's
+  int64_t download_quota_bytes = 0;  // 0: as much as the disk has room for
 };
 
 // An error becomes one line on stderr and its exit code.

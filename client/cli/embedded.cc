@@ -61,7 +61,7 @@ void EmbeddedService::Impl::WatchWorker(ChildProcess* worker) {
 EmbeddedService::EmbeddedService(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(
-    const std::string& folder, const std::string& download_dir) {
+    const std::string& folder, const std::string& download_dir, int64_t download_quota_bytes) {
   SetLogLevel(LogLevel::kWarning);  // the events tell the rest
   auto impl = std::make_unique<Impl>();
   impl->artifact_root = JoinPath(folder, "artifacts");
@@ -72,6 +72,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Start(
   options.artifact_root = impl->artifact_root;
   options.s3 = S3OptionsFromEnvironment();
   options.download_root = download_dir.empty() ? UserCacheDir("downloads") : download_dir;
+  options.download_quota_bytes = download_quota_bytes;
   options.fixed_fleet = true;
   ASSIGN_OR_RETURN(impl->coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(impl->server, Server::Start({.listen_address = "127.0.0.1:0",

@@ -2,6 +2,7 @@
 // what `rondo quantize` runs on when no server is named. Clients reach it as they reach any server.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,9 +25,10 @@ class EmbeddedService {
   using OnWorkerLost = std::function<void(const absl::Status& how)>;
 
   // Keeps its store and artifacts in `folder`, and what it fetches from S3 in `download_dir`;
-  // empty: the user's cache folder. Starts no worker yet.
+  // empty: the user's cache folder. The quota is Coordinator::Options' one. Starts no worker yet.
   static absl::StatusOr<std::unique_ptr<EmbeddedService>> Start(const std::string& folder,
-                                                                const std::string& download_dir);
+                                                                const std::string& download_dir,
+                                                                int64_t download_quota_bytes);
   ~EmbeddedService();
 
   // Starts `count` rondo-worker processes, which lie beside this binary. Call at most once.

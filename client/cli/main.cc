@@ -28,6 +28,10 @@ int Main(int argc, char** argv) {
                  "DIR for what is fetched from s3:// when no server is named; default "
                  "rondo/downloads in the user's cache folder")
       ->envname("RONDO_DOWNLOAD_DIR");
+  app.add_option("--download-quota", globals.download_quota_bytes,
+                 "SIZE, as 200GB, of all that is in it; default: as much as the disk has room for")
+      ->envname("RONDO_DOWNLOAD_QUOTA")
+      ->transform(CLI::AsSizeValue(true));
   app.add_flag("--json", globals.json, "Answer in JSON, for scripts");
   app.set_version_flag("--version", RONDO_VERSION);
   app.footer(kExitCodeHelp);

@@ -17,7 +17,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Globals& globals,
   auto session = std::make_unique<Session>();
   ConnectionOptions server = globals.server;
   if (!globals.server_given) {
-    ASSIGN_OR_RETURN(session->embedded_, EmbeddedService::Start(folder, globals.download_dir));
+    ASSIGN_OR_RETURN(session->embedded_, EmbeddedService::Start(folder, globals.download_dir,
+                                                                globals.download_quota_bytes));
     server = {.address = session->embedded_->address()};
   }
   ASSIGN_OR_RETURN(session->client_, RondoClient::Connect(server));

@@ -1,6 +1,7 @@
 #include "server/core/coordinator.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -47,9 +48,10 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Create(const Options& 
 
 Coordinator::Coordinator(const Options& options, JobTable jobs)
     : options_(options),
-      sources_(options.s3, options.download_root.empty()
-                               ? JoinPath(options.artifact_root, "downloads")
-                               : options.download_root),
+      sources_(options.s3,
+               {options.download_root.empty() ? JoinPath(options.artifact_root, "downloads")
+                                              : options.download_root,
+                options.download_quota_bytes}),
       jobs_(std::move(jobs)),
       scheduler_(&jobs_, &workers_, options.clock,
                  {options.artifact_root, options.fixed_fleet, options.free_bytes}),
@@ -300,6 +302,9 @@ void Coordinator::Tick() {
   scheduler_.EndSilentGangs(options_.stall);
   workers_.ForgetLostBefore(now - kLostWorkersShown);
   Schedule();
+  std::set<JobId> open;
+  for (const JobRecord* record : jobs_.Open()) open.insert(record->job.id);
+  fetcher_.KeepOnlyFor(open);
 }
 
 JobRecord* Coordinator::Fetching(const JobId& job) {
@@ -320,10 +325,17 @@ bool Coordinator::IsFetchWanted(const JobId& job) {
   return Fetching(job) != nullptr;
 }
 
-// What the store refuses to take of the next three it remembers itself.
+// What the store refuses to take of the next four it remembers itself.
 void Coordinator::OnFetchProgress(const JobId& job, const Progress& progress) {
   MutexLock lock(&mu_);
   if (JobRecord* record = Fetching(job)) jobs_.Record(record, progress).IgnoreError();
+}
+
+void Coordinator::OnFetchWaits(const JobId& job, const std::string& why) {
+  MutexLock lock(&mu_);
+  JobRecord* record = Fetching(job);
+  if (record == nullptr) return;
+  jobs_.Record(record, Note{Severity::kInfo, -1, absl::StrCat("it waits: ", why)}).IgnoreError();
 }
 
 void Coordinator::OnSourceFetched(const JobId& job, const SourceFetched& fetched) {

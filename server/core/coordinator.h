@@ -73,8 +73,9 @@ class Coordinator final : private SourceListener {
     bool fixed_fleet = false;
     // What may still be written below a folder.
     std::function<absl::StatusOr<int64_t>(const std::string& dir)> free_bytes = FreeBytes;
-    S3Options s3;                    // for jobs that name models or data in S3
-    std::string download_root = {};  // where those go, shared as well; empty: below artifact_root
+    S3Options s3;                      // for jobs that name models or data in S3
+    std::string download_root = {};    // where those go, shared as well; empty: below artifact_root
+    int64_t download_quota_bytes = 0;  // of those; 0: as many as the disk has room for
   };
   // Takes up every job of the store that has not ended.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Create(const Options& options);
@@ -136,6 +137,7 @@ class Coordinator final : private SourceListener {
   // SourceListener.
   bool IsFetchWanted(const JobId& job) override;
   void OnFetchProgress(const JobId& job, const Progress& progress) override;
+  void OnFetchWaits(const JobId& job, const std::string& why) override;
   void OnSourceFetched(const JobId& job, const SourceFetched& fetched) override;
   void OnFetchEnded(const JobId& job, const absl::StatusOr<ModelFacts>& facts) override;
   // Null when nothing is to be fetched for it any more.

@@ -40,6 +40,7 @@ class CoordinatorSourcesTest : public testing::Test {
     store_ = *OpenSqliteJobStore(dir_ + "/rondo.db");
     Coordinator::Options options{store_.get(), &clock_, dir_ + "/artifacts"};
     options.s3 = fake_.options();
+    options.download_quota_bytes = quota_;
     auto coordinator = Coordinator::Create(options);
     ASSERT_TRUE(coordinator.ok()) << coordinator.status();
     coordinator_ = *std::move(coordinator);
@@ -73,13 +74,39 @@ class CoordinatorSourcesTest : public testing::Test {
         return job;
       }
       after = job.last_event;
-      EXPECT_TRUE(coordinator_->WaitForEvents(id, after, std::chrono::seconds(1)).ok());
+      coordinator_->Tick();
+      EXPECT_TRUE(coordinator_->WaitForEvents(id, after, std::chrono::milliseconds(200)).ok());
     }
     ADD_FAILURE() << "still not " << JobStateName(state);
     return *coordinator_->Get(id);
   }
 
+  // A second model of the same size.
+  JobSpec OtherSpec() {
+    fake_.PutFolder("models/other", kTinyModel);
+    JobSpec spec = RemoteSpec();
+    spec.model.path = "s3://models/other";
+    return spec;
+  }
+  // Once the job has said that it waits.
+  std::string WaitForNote(const JobId& id) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    for (int64_t after = 0; absl::Now() < deadline;) {
+      const auto batch = coordinator_->WaitForEvents(id, after, std::chrono::seconds(1));
+      for (const JobEvent& event : batch->events) {
+        if (const auto* note = std::get_if<Note>(&event.body)) return note->message;
+        after = event.number;
+      }
+    }
+    return "nothing";
+  }
+  static bool IsHere(const Job& job, const std::string& source) {
+    const std::string& path = job.sources.at(source).path;
+    return IsDirectory(path) || FileExists(path);
+  }
+
   const std::string dir_;
+  int64_t quota_ = 0;
   FakeS3 fake_;
   ManualClock clock_;
   std::unique_ptr<JobStore> store_;
@@ -164,6 +191,52 @@ TEST_F(CoordinatorSourcesTest, ADamagedObjectFailsTheJob) {
   EXPECT_THAT(std::string(job.error.message()),
               HasSubstr("s3://models/llama/model.safetensors arrived damaged: its ETag is "));
   EXPECT_THAT(std::string(job.error.message()), Not(HasSubstr(dir_)));
+}
+
+constexpr int64_t kRoomForOneModel = 4'000'000;  // of 2.4 MB, with its texts
+
+TEST_F(CoordinatorSourcesTest, AJobThatHasNoRoomWaitsForOthersToEnd) {
+  quota_ = kRoomForOneModel;
+  Restart();
+  RecordingLink link;
+  Attach("a", &link);
+  const JobId first = Submit(RemoteSpec());
+  WaitFor(first, JobState::kRunning);
+  const JobId second = Submit(OtherSpec());
+  EXPECT_THAT(WaitForNote(second),
+              HasSubstr("it waits: s3://models/other, s3://data/c.txt has no room in " + dir_ +
+                        "/artifacts/downloads beside the "));
+  coordinator_->Tick();
+  EXPECT_TRUE(IsHere(*coordinator_->Get(first), "s3://models/llama"));
+  // After a restart the job that runs still has its model, and the other one waits on.
+  RecordingLink again;
+  Restart();
+  Attach("a", &again);
+  WaitFor(first, JobState::kRunning);
+  WaitForNote(second);
+  ASSERT_TRUE(coordinator_->Cancel(first).ok());
+  ASSERT_TRUE(coordinator_->OnRankReport({WorkerId("a"), 1}, first, 2, 0, RankFinished{}).ok());
+  coordinator_->Tick();
+  WaitFor(second, JobState::kRunning);
+  EXPECT_FALSE(IsHere(*coordinator_->Get(first), "s3://models/llama"));
+  EXPECT_TRUE(IsHere(*coordinator_->Get(second), "s3://data/c.txt"));
+}
+
+TEST_F(CoordinatorSourcesTest, AJobThatIsLargerThanTheQuotaIsRefused) {
+  quota_ = 1'000'000;
+  Restart();
+  const absl::Status refused = coordinator_->Submit("r", RemoteSpec()).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("the quota of downloads is 1.0 MB (--download-quota)"));
+  // A quota that was lowered meanwhile: the job fails instead of waiting for ever.
+  quota_ = 0;
+  Restart();
+  const JobId id = Submit(RemoteSpec());
+  quota_ = 1'000'000;
+  Restart();
+  const Job job = WaitFor(id, JobState::kFailed);
+  EXPECT_TRUE(absl::IsResourceExhausted(job.error)) << job.error;
 }
 
 TEST_F(CoordinatorSourcesTest, WhatIsNotThereIsRefusedAtOnce) {

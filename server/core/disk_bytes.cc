@@ -67,8 +67,7 @@ int64_t ScratchBytes(const ModelFacts& facts, const JobSpec& spec) {
   }
   if (learned == nullptr) return bytes;
   constexpr int64_t kKeptNumbers = 3;  // a variable's value and its two moments
-  return bytes + 2 * kKeptNumbers * kFloatBytes *
-                     TrainedNumbers(*learned, facts.layout, facts.config.num_layers);
+  return bytes + 2 * kKeptNumbers * kFloatBytes * TrainedNumbers(*learned, spec, facts);
 }
 
 int64_t QuantizedWeights(const ModelFacts& facts, const JobSpec& spec) {

@@ -1,27 +1,17 @@
 #include "server/core/source_cache.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
-#include <system_error>
+#include <utility>
 
-#include "absl/time/clock.h"
+#include "absl/strings/str_join.h"
 #include "common/io/file.h"
-#include "common/io/posix.h"
 #include "common/io/sha256.h"
 #include "common/s3/s3_download.h"
 
 namespace rondo {
 namespace {
-
-constexpr absl::Duration kLockCheck = absl::Milliseconds(100);
-// Of a download, which nobody waits for: some minutes of trying before the job fails.
-constexpr int kFetchTries = 9;
 
 std::string LastSegment(const std::string& key) { return key.substr(key.rfind('/') + 1); }
 
@@ -61,17 +51,6 @@ absl::Status KeepModel(const std::string& name, std::vector<S3Object>* objects) 
   return absl::OkStatus();
 }
 
-// Waits until no other process or thread holds it.
-absl::StatusOr<FileDescriptor> Lock(const std::string& path, const StopRequested& stop) {
-  ASSIGN_OR_RETURN(FileDescriptor fd, OpenFd(path, O_RDWR | O_CREAT));
-  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return ErrnoStatus("lock", path, errno);
-    if (stop()) return absl::CancelledError("the download was stopped");
-    absl::SleepFor(kLockCheck);
-  }
-  return fd;
-}
-
 }  // namespace
 
 int64_t SourceListing::bytes() const {
@@ -86,10 +65,6 @@ std::string SourceListing::FileName(const S3Object& object) const {
 
 std::string SourceListing::PathIn(const std::string& folder) const {
   return source.folder ? folder : JoinPath(folder, source.local_name);
-}
-
-std::string SourceCache::Folder(const SourceListing& listing) const {
-  return JoinPath(root_, listing.content);
 }
 
 absl::StatusOr<SourceListing> SourceCache::List(S3Client* client,
@@ -112,10 +87,33 @@ absl::StatusOr<SourceListing> SourceCache::List(S3Client* client,
   return listing;
 }
 
+std::string SourceCache::ContentOf(const RemoteSource& source, const SourceFetched& fetched) const {
+  const std::filesystem::path path = fetched.path;
+  const std::filesystem::path folder = source.folder ? path : path.parent_path();
+  std::string content = folder.filename().string();
+  return folder == downloads_.Whole(content) ? content : "";
+}
+
+absl::StatusOr<FoundSource> SourceCache::Find(S3Client* client, const RemoteSource& source,
+                                              const SourceFetched& bound) const {
+  if (!bound.path.empty() && (FileExists(bound.path) || IsDirectory(bound.path))) {
+    return FoundSource{{source, {}, ""}, bound, {ContentOf(source, bound), bound.bytes}};
+  }
+  ASSIGN_OR_RETURN(SourceListing listing, List(client, source));
+  if (!bound.path.empty() && bound.path.find(listing.content) == std::string::npos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source.uri.name(), " has changed since the job began with it, and ",
+                     bound.path, " is gone; submit the job again"));
+  }
+  SourceFetched fetched{source.uri.name(), listing.PathIn(downloads_.Whole(listing.content)),
+                        static_cast<int64_t>(listing.objects.size()), listing.bytes()};
+  rondo::Download download{listing.content, listing.bytes()};
+  return FoundSource{std::move(listing), std::move(fetched), std::move(download)};
+}
+
 absl::Status SourceCache::Download(S3Client* client, const SourceListing& listing,
                                    const FetchProgress& progress) const {
-  const std::string folder = Folder(listing);
-  const std::string partial = folder + kPartialSuffix;
+  const std::string partial = downloads_.Partial(listing.content);
   RETURN_IF_ERROR(MakeDirs(partial));
   int64_t done = 0;
   for (const S3Object& object : listing.objects) {
@@ -124,38 +122,40 @@ absl::Status SourceCache::Download(S3Client* client, const SourceListing& listin
         client, object, path, [&](int64_t bytes) { progress(done + bytes, listing.bytes()); }));
     done += object.bytes;
   }
-  RETURN_IF_ERROR(SyncDir(partial));
-  if (std::rename(partial.c_str(), folder.c_str()) != 0) {
-    return ErrnoStatus(absl::StrCat("rename ", partial, " to"), folder, errno);
-  }
-  return SyncDir(root_);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<SourceFetched> SourceCache::Fetch(const RemoteSource& source,
-                                                 const SourceFetched& bound,
-                                                 const FetchProgress& progress,
-                                                 const StopRequested& stop) const {
-  if (!bound.path.empty() && (FileExists(bound.path) || IsDirectory(bound.path))) return bound;
-  S3Options options = s3_;
-  options.tries = kFetchTries;
-  S3Client client(options, stop);
-  ASSIGN_OR_RETURN(const SourceListing listing, List(&client, source));
-  const std::string folder = Folder(listing);
-  if (!bound.path.empty() && bound.path.find(listing.content) == std::string::npos) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(source.uri.name(), " has changed since the job began with it, and ",
-                     bound.path, " is gone; submit the job again"));
+absl::Status SourceCache::Fetch(S3Client* client, const FoundSource& found,
+                                const FetchProgress& progress, const StopRequested& stop,
+                                FileDescriptor* hold) const {
+  const std::string& content = found.download.content;
+  if (content.empty()) return absl::OkStatus();
+  if (hold->get() < 0) {
+    ASSIGN_OR_RETURN(*hold, downloads_.Hold(content, stop));
   }
-  RETURN_IF_ERROR(MakeDirs(root_));
-  const std::string lock = folder + ".lock";
-  ASSIGN_OR_RETURN(const FileDescriptor held, Lock(lock, stop));
-  if (!IsDirectory(folder)) RETURN_IF_ERROR(Download(&client, listing, progress));
-  // Who waits for it will find the folder whole.
-  RETURN_IF_ERROR(RemoveFile(lock));
-  std::error_code ignored;  // its time is that of its last use, for who cleans up
-  std::filesystem::last_write_time(folder, std::filesystem::file_time_type::clock::now(), ignored);
-  return SourceFetched{source.uri.name(), listing.PathIn(folder),
-                       static_cast<int64_t>(listing.objects.size()), listing.bytes()};
+  if (!IsDirectory(downloads_.Whole(content))) {
+    if (found.listing.objects.empty()) {
+      return absl::UnavailableError(absl::StrCat(found.fetched.path, " was removed just now"));
+    }
+    RETURN_IF_ERROR(Download(client, found.listing, progress));
+    RETURN_IF_ERROR(downloads_.Complete(content, *hold, stop));
+  }
+  downloads_.Touch(content);
+  return absl::OkStatus();
+}
+
+std::vector<Download> DownloadsOf(const std::vector<FoundSource>& sources) {
+  std::vector<Download> downloads;
+  for (const FoundSource& source : sources) {
+    if (!source.download.content.empty()) downloads.push_back(source.download);
+  }
+  return downloads;
+}
+
+std::string NamesOf(const std::vector<FoundSource>& sources) {
+  return absl::StrJoin(sources, ", ", [](std::string* out, const FoundSource& source) {
+    absl::StrAppend(out, source.fetched.source);
+  });
 }
 
 }  // namespace rondo

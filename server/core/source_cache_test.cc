@@ -38,15 +38,24 @@ class SourceCacheTest : public testing::Test {
   }
   ~SourceCacheTest() override { std::filesystem::remove_all(root_); }
 
-  absl::StatusOr<SourceFetched> Fetch(const RemoteSource& source, const SourceFetched& bound = {}) {
-    return cache_.Fetch(
-        source, bound, [](int64_t, int64_t) {}, [] { return false; });
+  absl::StatusOr<SourceFetched> Fetch(
+      const RemoteSource& source, const SourceFetched& bound = {},
+      const StopRequested& stop = [] { return false; }) {
+    S3Client client(cache_.s3(), stop);
+    ASSIGN_OR_RETURN(const FoundSource found, cache_.Find(&client, source, bound));
+    ASSIGN_OR_RETURN(DownloadRoom room,
+                     cache_.downloads().MakeRoom(NamesOf({found}), DownloadsOf({found}), stop));
+    FileDescriptor& hold = room.holds[found.download.content];
+    RETURN_IF_ERROR(cache_.Fetch(
+        &client, found, [](int64_t, int64_t) {}, stop, &hold));
+    return found.fetched;
   }
   absl::Status Check() { return CheckRemoteSpec(spec_, cache_).status(); }
   std::vector<std::string> Entries() {
     std::vector<std::string> names;
     if (!IsDirectory(root_)) return names;
     for (const auto& entry : std::filesystem::directory_iterator(root_)) {
+      if (entry.path().extension() == ".lock") continue;
       names.push_back(entry.path().filename().string());
     }
     return names;
@@ -67,7 +76,7 @@ class SourceCacheTest : public testing::Test {
 
   const std::string root_;
   FakeS3 fake_;
-  SourceCache cache_{fake_.options(), root_};
+  SourceCache cache_{fake_.options(), {root_, 0}};
   JobSpec spec_;
 };
 
@@ -104,8 +113,9 @@ TEST_F(SourceCacheTest, AdmissionTellsOfSourcesByTheirNames) {
 TEST_F(SourceCacheTest, AdmissionFindsThatThereIsNoRoom) {
   fake_.ClaimBytes("models/llama/model.safetensors", int64_t{1} << 60);
   EXPECT_THAT(std::string(Check().message()),
-              testing::MatchesRegex("s3://models/llama takes 1152921504[0-9]+ bytes; " + root_ +
-                                    " has [0-9]+ left"));
+              testing::MatchesRegex("s3://models/llama, s3://data/calibration.txt needs "
+                                    "1152921504.6 GB; " +
+                                    root_ + " has room for [0-9.]+ GB without other downloads"));
 }
 
 TEST_F(SourceCacheTest, FetchesAModelOnce) {
@@ -137,8 +147,7 @@ TEST_F(SourceCacheTest, ADownloadThatWasStoppedGoesOn) {
     fake_.WaitUntilHeld(root_, "model.safetensors.partial", 300'000);
     stop = true;
   });
-  const auto stopped = cache_.Fetch(
-      kModel, {}, [](int64_t, int64_t) {}, [&] { return stop.load(); });
+  const auto stopped = Fetch(kModel, {}, [&] { return stop.load(); });
   stopper.join();
   fake_.Release();
   EXPECT_TRUE(absl::IsCancelled(stopped.status())) << stopped.status();
@@ -185,7 +194,7 @@ TEST_F(SourceCacheTest, ADamagedFileIsNoModel) {
   const auto fetched = Fetch(kModel);
   EXPECT_EQ(fetched.status().code(), absl::StatusCode::kDataLoss);
   for (const std::string& name : Entries()) {
-    EXPECT_TRUE(name.ends_with(".partial") || name.ends_with(".lock")) << name;
+    EXPECT_TRUE(name.ends_with(".partial")) << name;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace rondo {
@@ -14,6 +15,11 @@ constexpr std::chrono::milliseconds kWantedCheck(250);
 // At most so many events of progress for a source, and not more than one a second.
 constexpr int64_t kSteps = 50;
 constexpr std::chrono::seconds kBetweenSteps(1);
+// Of a download, which nobody waits for: some minutes of trying before the job fails.
+constexpr int kTries = 9;
+// Jobs that wait for room look again when a job has ended here, and because of others that use the
+// folder.
+constexpr std::chrono::seconds kBetweenLooks(10);
 constexpr int64_t kMegabyte = 1'000'000;
 
 int64_t Megabytes(int64_t bytes) { return (bytes + kMegabyte - 1) / kMegabyte; }
@@ -51,11 +57,39 @@ void SourceFetcher::Add(const JobId& job, const JobSpec& spec,
                         const std::map<std::string, SourceFetched>& bound) {
   MutexLock lock(&mu_);
   if (stopping_) return;
-  tasks_.push_back({job, spec, bound});
+  tasks_.push_back({job, spec, bound, Hold(spec, bound)});
   if (tasks_.size() > idle_ && threads_.size() < kMostThreads) {
     threads_.emplace_back([this] { Run(); });
   }
   changed_.Signal();
+}
+
+SourceFetcher::Holds SourceFetcher::Hold(const JobSpec& spec,
+                                         const std::map<std::string, SourceFetched>& bound) const {
+  Holds holds;
+  for (const RemoteSource& source : RemoteSources(spec)) {
+    const auto fetched = bound.find(source.uri.name());
+    if (fetched == bound.end()) continue;
+    const std::string content = cache_->ContentOf(source, fetched->second);
+    if (content.empty()) continue;
+    auto hold = cache_->downloads().HoldWhole(content);
+    if (hold.ok()) holds[content] = *std::move(hold);
+  }
+  return holds;
+}
+
+void SourceFetcher::KeepOnlyFor(const std::set<JobId>& jobs) {
+  MutexLock lock(&mu_);
+  const size_t freed =
+      std::erase_if(holds_, [&](const auto& of_job) { return !jobs.contains(of_job.first); });
+  const auto now = steady_clock::now();
+  if (freed > 0) look_ = now;
+  if (waiting_.empty() || now < look_) return;
+  look_ = now + kBetweenLooks;
+  tasks_.insert(tasks_.begin(), std::make_move_iterator(waiting_.begin()),
+                std::make_move_iterator(waiting_.end()));
+  waiting_.clear();
+  changed_.SignalAll();
 }
 
 void SourceFetcher::Stop() {
@@ -81,41 +115,81 @@ void SourceFetcher::Run() {
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    const absl::StatusOr<ModelFacts> facts = FetchAll(task);
-    if (stopping()) return;  // the next process on the store takes it up
-    listener_->OnFetchEnded(task.job, facts);
+    Do(std::move(task));
   }
 }
 
-absl::StatusOr<ModelFacts> SourceFetcher::FetchAll(const Task& task) {
+void SourceFetcher::Do(Task task) {
+  const absl::StatusOr<std::optional<ModelFacts>> facts = FetchAll(&task);
+  if (facts.ok() && !facts->has_value()) {
+    task.holds.clear();  // jobs that wait for each other's room would wait for ever
+    MutexLock lock(&mu_);
+    waiting_.push_back(std::move(task));
+    return;
+  }
+  if (stopping()) return;  // the next process on the store takes it up
+  if (facts.ok()) {
+    MutexLock lock(&mu_);
+    holds_[task.job] = std::move(task.holds);
+  }
+  listener_->OnFetchEnded(task.job, facts.ok() ? absl::StatusOr<ModelFacts>(**facts)
+                                               : absl::StatusOr<ModelFacts>(facts.status()));
+}
+
+absl::StatusOr<std::optional<ModelFacts>> SourceFetcher::FetchAll(Task* task) {
   steady_clock::time_point asked;
   bool stop = false;
   const auto stop_requested = [&] {
     const auto now = steady_clock::now();
     if (now - asked < kWantedCheck) return stop;
     asked = now;
-    stop = stopping() || !listener_->IsFetchWanted(task.job);
+    stop = stopping() || !listener_->IsFetchWanted(task->job);
     return stop;
   };
-  LocalPaths paths;
-  for (const RemoteSource& source : RemoteSources(task.spec)) {
-    const std::string name = source.uri.name();
-    Steps steps;
-    const auto progress = [&](int64_t done, int64_t total) {
-      if (!steps.Reached(done, total)) return;
-      listener_->OnFetchProgress(
-          task.job, {Phase::kFetch, -1, Megabytes(done), Megabytes(total), "MB of " + name});
-    };
-    const auto bound = task.bound.find(name);
-    const SourceFetched former = bound == task.bound.end() ? SourceFetched{} : bound->second;
-    ASSIGN_OR_RETURN(const SourceFetched fetched,
-                     cache_->Fetch(source, former, progress, stop_requested));
-    if (fetched.path != former.path) listener_->OnSourceFetched(task.job, fetched);
-    paths[name] = fetched.path;
+  // Also waits until a coordinator that starts has added all its jobs, which hold what they have.
+  if (stop_requested()) return absl::CancelledError("nobody wants it any more");
+  S3Options options = cache_->s3();
+  options.tries = kTries;
+  S3Client client(options, stop_requested);
+  std::vector<FoundSource> sources;
+  for (const RemoteSource& source : RemoteSources(task->spec)) {
+    ASSIGN_OR_RETURN(FoundSource found,
+                     cache_->Find(&client, source, task->bound[source.uri.name()]));
+    sources.push_back(std::move(found));
   }
-  absl::StatusOr<ModelFacts> facts = CheckSpec(WithLocalPaths(task.spec, paths));
+  ASSIGN_OR_RETURN(DownloadRoom room, cache_->downloads().MakeRoom(
+                                          NamesOf(sources), DownloadsOf(sources), stop_requested));
+  if (!room.wait_for.empty()) {
+    if (!std::exchange(task->waits, true)) listener_->OnFetchWaits(task->job, room.wait_for);
+    return std::nullopt;
+  }
+  task->holds = std::move(room.holds);
+  LocalPaths paths;
+  for (const FoundSource& source : sources) {
+    RETURN_IF_ERROR(FetchOne(&client, source, task, stop_requested));
+    paths[source.fetched.source] = source.fetched.path;
+  }
+  absl::StatusOr<ModelFacts> facts = CheckSpec(WithLocalPaths(task->spec, paths));
   if (!facts.ok()) return NameSources(facts.status(), paths);
-  return facts;
+  return *std::move(facts);
+}
+
+absl::Status SourceFetcher::FetchOne(S3Client* client, const FoundSource& source, Task* task,
+                                     const StopRequested& stop) {
+  const std::string& name = source.fetched.source;
+  Steps steps;
+  const auto progress = [&](int64_t done, int64_t total) {
+    if (!steps.Reached(done, total)) return;
+    listener_->OnFetchProgress(
+        task->job, {Phase::kFetch, -1, Megabytes(done), Megabytes(total), "MB of " + name});
+  };
+  RETURN_IF_ERROR(
+      cache_->Fetch(client, source, progress, stop, &task->holds[source.download.content]));
+  if (source.fetched.path != task->bound[name].path) {
+    listener_->OnSourceFetched(task->job, source.fetched);
+    task->bound[name] = source.fetched;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace rondo

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "common/domain/validate.h"
-#include "common/io/disk.h"
 #include "common/io/file.h"
 #include "common/io/posix.h"
 
@@ -83,22 +82,9 @@ absl::Status WriteStandIn(const std::string& path, const std::string& start, int
   return absl::OkStatus();
 }
 
-absl::Status CheckRoom(const SourceListing& listing, const std::string& root) {
-  RETURN_IF_ERROR(MakeDirs(root));
-  ASSIGN_OR_RETURN(const int64_t free, FreeBytes(root));
-  const int64_t bytes = listing.bytes();
-  if (bytes <= free) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(listing.source.uri.name(), " takes ", bytes,
-                                                    " bytes; ", root, " has ", free, " left"));
-}
-
-// The local path that stands for a source.
-absl::StatusOr<std::string> Preview(S3Client* client, const SourceCache& cache,
-                                    const RemoteSource& source, const TemporaryFolder& temporary) {
-  ASSIGN_OR_RETURN(const SourceListing listing, cache.List(client, source));
-  const std::string whole = cache.Folder(listing);
-  if (IsDirectory(whole)) return listing.PathIn(whole);
-  RETURN_IF_ERROR(CheckRoom(listing, cache.root()));
+// The local path that stands for a source that is not here.
+absl::StatusOr<std::string> Preview(S3Client* client, const SourceListing& listing,
+                                    const TemporaryFolder& temporary) {
   const std::string folder = JoinPath(temporary.path(), listing.content);
   RETURN_IF_ERROR(MakeDirs(folder));
   for (const S3Object& object : listing.objects) {
@@ -112,13 +98,27 @@ absl::StatusOr<std::string> Preview(S3Client* client, const SourceCache& cache,
 
 absl::StatusOr<ModelFacts> CheckRemoteSpec(const JobSpec& spec, const SourceCache& cache) {
   RETURN_IF_ERROR(Validate(spec));
-  const std::vector<RemoteSource> sources = RemoteSources(spec);
-  if (sources.empty()) return CheckSpec(spec);
+  const std::vector<RemoteSource> remote = RemoteSources(spec);
+  if (remote.empty()) return CheckSpec(spec);
+  const DownloadFolder& downloads = cache.downloads();
   ASSIGN_OR_RETURN(const TemporaryFolder temporary, TemporaryFolder::Make());
   S3Client client(cache.s3());
+  std::vector<FoundSource> sources;
+  for (const RemoteSource& source : remote) {
+    ASSIGN_OR_RETURN(FoundSource found, cache.Find(&client, source, {}));
+    sources.push_back(std::move(found));
+  }
+  RETURN_IF_ERROR(downloads.CheckFits(NamesOf(sources), DownloadsOf(sources)));
   LocalPaths paths;
-  for (const RemoteSource& source : sources) {
-    ASSIGN_OR_RETURN(paths[source.uri.name()], Preview(&client, cache, source, temporary));
+  std::vector<FileDescriptor> holds;  // while it is checked
+  for (const FoundSource& source : sources) {
+    std::string& path = paths[source.fetched.source];
+    ASSIGN_OR_RETURN(holds.emplace_back(), downloads.HoldWhole(source.download.content));
+    if (holds.back().get() >= 0) {
+      path = source.fetched.path;
+    } else {
+      ASSIGN_OR_RETURN(path, Preview(&client, source.listing, temporary));
+    }
   }
   const absl::StatusOr<ModelFacts> facts = CheckSpec(WithLocalPaths(spec, paths));
   if (!facts.ok()) return NameSources(facts.status(), paths);

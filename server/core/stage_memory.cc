@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <variant>
+
+#include "common/domain/overrides.h"
 
 namespace rondo {
 namespace {
@@ -55,13 +58,53 @@ int64_t LogitsBytes(const ModelConfig& c, int64_t tokens, int64_t bytes) {
   return 3 * std::min(tokens, kChunkTokens) * c.vocab_size * bytes;
 }
 
-// Integer weights, one byte each, with a scale and a zero point a group, float32.
-int64_t QuantizedBytes(const ModelLayout& layout, const GridSpec& grid) {
-  int64_t groups = 0;
-  for (const LinearLayout& linear : layout.linears) {
-    groups += linear.out * (grid.group_size == -1 ? 1 : linear.in / grid.group_size);
+// What becomes of the linears of one decoder layer.
+struct LayerWeights {
+  std::vector<const LinearLayout*> quantized;
+  int64_t weights = 0;  // of these
+  int64_t groups = 0;   // of these
+  int64_t skipped = 0;  // weights of the others
+
+  // Integers, one byte each, with a scale and a zero point a group, float32.
+  int64_t QuantizedBytes() const { return weights + groups * 2 * kFloatBytes; }
+};
+using StageWeights = std::vector<LayerWeights>;  // by local layer
+
+StageWeights WeightsOf(const JobSpec& spec, const ModelFacts& facts, const StagePlan& stage) {
+  StageWeights layers(stage.end_layer - stage.first_layer);
+  for (int64_t i = stage.first_layer; i < stage.end_layer; ++i) {
+    LayerWeights& layer = layers[i - stage.first_layer];
+    for (const LinearLayout& linear : facts.layout.linears) {
+      const LayerSettings settings =
+          SettingsOf(spec.grid, spec.overrides, FullName(facts.layout, i, linear.name));
+      const int64_t weights = linear.out * linear.in;
+      if (settings.skip) {
+        layer.skipped += weights;
+        continue;
+      }
+      const int64_t group = settings.grid.group_size;
+      layer.quantized.push_back(&linear);
+      layer.weights += weights;
+      layer.groups += group == -1 ? linear.out : weights / group;
+    }
   }
-  return layout.LinearWeightsPerLayer() + groups * 2 * kFloatBytes;
+  return layers;
+}
+
+int64_t Sum(const StageWeights& layers, int64_t (*of)(const LayerWeights&)) {
+  int64_t total = 0;
+  for (const LayerWeights& layer : layers) total += of(layer);
+  return total;
+}
+
+int64_t QuantizedBytes(const StageWeights& layers) {
+  return Sum(layers, [](const LayerWeights& layer) { return layer.QuantizedBytes(); });
+}
+
+int64_t LargestQuantizedBytes(const StageWeights& layers) {
+  int64_t largest = 0;
+  for (const LayerWeights& layer : layers) largest = std::max(largest, layer.QuantizedBytes());
+  return largest;
 }
 
 // Of the widest linear layer: in double precision the Hessian, its factor and two copies; in
@@ -104,10 +147,9 @@ StageElements ElementsOf(const JobSpec& spec, const ModelFacts& facts, const Pla
 // Calibration, statistics and quantization, in the plan's dtype; without calibration, one layer at
 // a time in float32.
 int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
-                        const StageElements& elements) {
+                        const StageElements& elements, const StageWeights& weights) {
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total =
-      (KeepsLayers(spec) ? elements.layers : 1) * QuantizedBytes(facts.layout, spec.grid);
+  int64_t total = KeepsLayers(spec) ? QuantizedBytes(weights) : LargestQuantizedBytes(weights);
   if (!NeedsCalibration(spec.method)) {
     return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
   }
@@ -148,7 +190,7 @@ int64_t HeldStates(const JobSpec& spec, const ModelFacts& facts) {
 
 // Perplexity, always in float32, after the statistics are gone; layer by layer on one stage.
 int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage,
-                        const StageElements& elements) {
+                        const StageElements& elements, const StageWeights& weights) {
   if (spec.evaluation.sets.empty()) return 0;
   int64_t total =
       ActivationBytes(facts.config, spec.compute.micro_batch, spec.evaluation.seq_len, kFloatBytes);
@@ -158,13 +200,17 @@ int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
     total += elements.all() * kFloatBytes;
   }
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    total += elements.layers * QuantizedBytes(facts.layout, spec.grid);
+    total += QuantizedBytes(weights);
   }
   if (IsLast(plan, stage)) {
     total +=
         LogitsBytes(facts.config, spec.compute.micro_batch * spec.evaluation.seq_len, kFloatBytes);
   }
   return total;
+}
+
+int64_t TrainedWeights(const StageWeights& layers) {
+  return Sum(layers, [](const LayerWeights& layer) { return layer.weights; });
 }
 
 // As CodebookRows() of worker/algo/clustering.h, of a codebook that so many weights share.
@@ -176,33 +222,36 @@ int64_t CodebookRows(const CodebookSettings& codebook, int64_t weights) {
   return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
 }
 
-// Numbers that the linears of `layers` decoder layers train.
+// Numbers that are trained for the linears of some layers.
 struct NumbersOf {
-  const ModelLayout& layout;
-  int64_t layers;
+  const StageWeights& layers;
 
   int64_t operator()(const CodebookSettings& codebook) const {
-    const int64_t weights = layout.LinearWeightsPerLayer();
+    if (codebook.scope == CodebookScope::kModel) {
+      return CodebookRows(codebook, TrainedWeights(layers)) * codebook.dim;
+    }
     int64_t rows = 0;
-    switch (codebook.scope) {
-      case CodebookScope::kLinear:
-        for (const LinearLayout& linear : layout.linears) {
-          rows += layers * CodebookRows(codebook, linear.out * linear.in);
-        }
-        break;
-      case CodebookScope::kLayer: rows = layers * CodebookRows(codebook, weights); break;
-      case CodebookScope::kModel: rows = CodebookRows(codebook, layers * weights); break;
+    for (const LayerWeights& layer : layers) {
+      if (codebook.scope == CodebookScope::kLayer) {
+        rows += CodebookRows(codebook, layer.weights);
+        continue;
+      }
+      for (const LinearLayout* linear : layer.quantized) {
+        rows += CodebookRows(codebook, linear->out * linear->in);
+      }
     }
     return rows * codebook.dim;
   }
-  int64_t operator()(const DenseSettings&) const { return layers * layout.LinearWeightsPerLayer(); }
+  int64_t operator()(const DenseSettings&) const { return TrainedWeights(layers); }
   // Two factors a linear.
   int64_t operator()(const LowRankSettings& low_rank) const {
     int64_t factors = 0;
-    for (const LinearLayout& linear : layout.linears) {
-      factors += low_rank.rank * (linear.out + linear.in);
+    for (const LayerWeights& layer : layers) {
+      for (const LinearLayout* linear : layer.quantized) {
+        factors += low_rank.rank * (linear->out + linear->in);
+      }
     }
-    return layers * factors;
+    return factors;
   }
 };
 
@@ -257,9 +306,10 @@ int64_t OtherElementsPerLayer(const ModelLayout& layout) {
   return total;
 }
 
-int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const ModelLayout& layout,
-                       int64_t layers) {
-  return std::visit(NumbersOf{layout, layers}, learned.parameters);
+int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const JobSpec& spec,
+                       const ModelFacts& facts) {
+  const StagePlan whole = {0, facts.config.num_layers};
+  return std::visit(NumbersOf{WeightsOf(spec, facts, whole)}, learned.parameters);
 }
 
 TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const JobSpec& spec,
@@ -271,12 +321,16 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   const int64_t seq_len = spec.calibration.seq_len;
   const int64_t products = BytesOf(plan.training_dtype);
 
+  const StageWeights stage_weights = WeightsOf(spec, facts, plan.stages[stage]);
+
   TrainingMemory memory;
-  memory.start = layers * QuantizedBytes(layout, spec.grid);
-  memory.base = layers * layout.LinearWeightsPerLayer();
-  memory.variables = std::visit(VariableBytes{memory.base, TrainedNumbers(learned, layout, layers)},
-                                learned.parameters);
-  memory.other = layers * OtherElementsPerLayer(layout) * products;
+  memory.start = QuantizedBytes(stage_weights);
+  memory.base = TrainedWeights(stage_weights);
+  const int64_t numbers = std::visit(NumbersOf{stage_weights}, learned.parameters);
+  memory.variables = std::visit(VariableBytes{memory.base, numbers}, learned.parameters);
+  const int64_t skipped =
+      Sum(stage_weights, [](const LayerWeights& layer) { return layer.skipped; });
+  memory.other = (layers * OtherElementsPerLayer(layout) + skipped) * products;
   if (stage == 0) memory.other += Elements(layout.embedding) * products;
   if (IsLast(plan, stage)) {
     const int64_t head =
@@ -310,10 +364,11 @@ int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const 
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
   const StageElements elements = ElementsOf(spec, facts, plan, stage);
+  const StageWeights weights = WeightsOf(spec, facts, plan.stages[stage]);
   int64_t peak = std::max(PreflightBytes(spec, facts, plan, stage, elements),
-                          EvaluationBytes(spec, facts, plan, stage, elements));
+                          EvaluationBytes(spec, facts, plan, stage, elements, weights));
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    peak = std::max(peak, InitialiseBytes(spec, facts, plan, elements));
+    peak = std::max(peak, InitialiseBytes(spec, facts, plan, elements, weights));
   }
   if (const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method)) {
     const TrainingMemory training = TrainingMemoryOf(*learned, spec, facts, plan, stage);

@@ -15,9 +15,9 @@ int64_t Elements(const std::vector<TensorLayout>& tensors);
 // Of a decoder layer: everything but the weights of its linears.
 int64_t OtherElementsPerLayer(const ModelLayout& layout);
 
-// Variables that the linears of `layers` decoder layers train.
-int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const ModelLayout& layout,
-                       int64_t layers);
+// Numbers that are trained for the whole model.
+int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const JobSpec& spec,
+                       const ModelFacts& facts);
 
 // The parts of a stage that trains, each at its peak.
 struct TrainingMemory {

@@ -23,6 +23,7 @@ ModelFacts SmallFacts() {
   facts.config.head_dim = 8;
   facts.config.vocab_size = 100;
   facts.config.tie_word_embeddings = true;
+  facts.layout.layer_prefix = "layers.";
   facts.layout.linears = {{"up", 48, 16, false, 0}, {"down", 16, 48, false, 1}};
   facts.layout.layer_others = {{"norm", {16}}};
   facts.layout.embedding = {{"embed", {100, 16}}};
@@ -109,6 +110,34 @@ TEST(StageMemoryTest, VariablesFollowTheMethodAndTheScope) {
   EXPECT_EQ(variables(), kWeights * 20);
   Learned(spec).parameters = LowRankSettings{5};
   EXPECT_EQ(variables(), kWeights * 8 + int64_t{4} * 5 * (48 + 16) * 16);
+}
+
+TEST(StageMemoryTest, OverridesCount) {
+  JobSpec spec = Spec();
+  spec.method = RtnSettings{};
+  const auto memory = [&] { return StageMemory(spec, SmallFacts(), TwoStages(), 0); };
+  const int64_t plain = memory();
+  spec.overrides = {{.pattern = "layers.0.up", .skip = true}};
+  EXPECT_EQ(memory(), plain);  // layer by layer, and the other one is as it was
+  spec.overrides = {{.pattern = "*.up", .skip = true}};
+  EXPECT_EQ(memory(), plain - (48 * 16 + 48 * 8));
+  spec.overrides = {{.pattern = "layers.1.down", .group_size = 8}};
+  EXPECT_EQ(memory(), plain + 16 * (6 - 3) * 8);
+}
+
+TEST(StageMemoryTest, SkippedLayersTrainNothing) {
+  JobSpec spec = Spec();
+  const auto training = [&] {
+    return TrainingMemoryOf(Learned(spec), spec, SmallFacts(), TwoStages(), 0);
+  };
+  const TrainingMemory plain = training();
+  spec.overrides = {{.pattern = "layers.0.up", .skip = true}};
+  const TrainingMemory skipping = training();
+  constexpr int64_t kSkipped = int64_t{48} * 16;
+  EXPECT_EQ(skipping.base, plain.base - kSkipped);
+  EXPECT_EQ(skipping.start, plain.start - kSkipped - 48 * 8);
+  EXPECT_EQ(skipping.variables, plain.variables - kSkipped / 8 * 2 - 10 * 8 * 32);
+  EXPECT_EQ(skipping.other, plain.other + kSkipped * 2);
 }
 
 TEST(StageMemoryTest, TakesThePeakOfAllPhases) {

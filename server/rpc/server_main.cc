@@ -29,6 +29,7 @@ struct Flags {
   std::string state_dir;
   std::string artifact_dir;
   std::string download_dir;
+  int64_t download_quota = 0;
   std::string health_listen;
   SecurityOptions security;
   double lease_seconds = 30;
@@ -93,6 +94,7 @@ absl::Status Serve(const Flags& flags, const sigset_t& signals) {
   options.worker_silence = absl::Seconds(flags.lease_seconds);
   options.s3 = S3OptionsFromEnvironment();
   options.download_root = flags.download_dir;
+  options.download_quota_bytes = flags.download_quota;
   options.stall = absl::Seconds(flags.stall_seconds);
   ASSIGN_OR_RETURN(const std::unique_ptr<Coordinator> coordinator, Coordinator::Create(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
@@ -125,6 +127,11 @@ int Main(int argc, char** argv) {
                  "folder of what jobs name in s3:// (docs/s3.md), shared with the workers; default "
                  "<artifact-dir>/downloads")
       ->envname("RONDO_DOWNLOAD_DIR");
+  app.add_option("--download-quota", flags.download_quota,
+                 "SIZE, as 200GB, of all that is in it; what no job needs goes when others need "
+                 "the room; default: as much as the disk has room for")
+      ->envname("RONDO_DOWNLOAD_QUOTA")
+      ->transform(CLI::AsSizeValue(true));
   app.add_option("--health-listen", flags.health_listen,
                  "host:port of /healthz and /readyz, for probes, and /metrics, over HTTP; default "
                  "none");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Quantizes the tiny model from an S3 service and compares the artifacts with those of the model on
-disk; cuts, stops and damages downloads; and gives what cannot be read. The service is moto's, which
-checks the signatures, with temporary credentials and objects in parts."""
+disk; cuts, stops and damages downloads; keeps them under a quota; and gives what cannot be read. The
+service is moto's, which checks the signatures, with temporary credentials and objects in parts."""
 import argparse
 import hashlib
 import json
@@ -30,6 +30,7 @@ class Test:
         self.proxy = service.proxy
         self.failed = 0
         self.downloads = self.folder / "downloads"
+        self.quota = None
 
     def expect(self, good, what):
         print(f"{'ok' if good else 'FAIL'}: {what}")
@@ -42,6 +43,8 @@ class Test:
                 "64", "--workers", "1", "--threads", "1", "--eval", f"heldout={heldout}",
                 "--eval-seq-len", "64", "--eval-windows", "2", "--download-dir",
                 str(self.downloads)]
+        if self.quota is not None:
+            argv += ["--download-quota", self.quota]
         return argv + (["--out", str(self.folder / out)] if command == "quantize" else [])
 
     def environment(self, changes):
@@ -140,6 +143,22 @@ def resumed(test):
     test.proxy.released.set()
 
 
+def quota(test):
+    test.downloads = test.folder / "quota"
+    test.run("first")
+    first = set(test.whole())
+    test.quota = "4MB"  # a model has 2.1, its texts 0.6
+    test.expect_artifacts(test.run("second", model="s3://models/llama twin"), "second",
+                          "a quota for one model")
+    test.expect(len(first) == 3 and len(first & set(test.whole())) == 2 and len(test.whole()) == 3,
+                "the other one made room, the texts stayed")
+    test.quota = "1MB"
+    names = "s3://models/llama tiny, s3://data/calibration.txt, s3://data/heldout.txt"
+    test.expect_refused(f"{names} needs 2.7 MB; the quota of downloads is 1.0 MB "
+                        "(--download-quota)", 5)
+    test.quota = None
+
+
 def refused(test):
     test.downloads = test.folder / "refused-downloads"
     test.proxy.damage(WHOLE_WEIGHTS)
@@ -187,6 +206,7 @@ def main():
     for bucket in ("models", "data"):
         service.make_bucket(bucket)
     service.put_folder("models", "llama tiny", MODEL)
+    service.put_folder("models", "llama twin", MODEL)
     service.put("models", "llama tiny/flax_model.msgpack", b"the same weights once more")
     service.put("models", "mamba/config.json", b'{"model_type": "mamba"}')
     for text in ("calibration.txt", "heldout.txt"):
@@ -197,6 +217,7 @@ def main():
         test = Test(parser.parse_args().bin_dir, service, folder)
         same_bytes(test)
         resumed(test)
+        quota(test)
         refused(test)
     service.stop()
     sys.exit(1 if test.failed else 0)
