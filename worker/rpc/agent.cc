@@ -74,6 +74,9 @@ class Agent::Impl {
   void Handle(const v1::CoordinatorMessage& message, Connection* connection);
   void StartRank(const v1::CoordinatorMessage& message, Connection* connection);
   void BeatUntilClosed(Connection* connection);
+  // Ends it with the lease, and on Shutdown(). A thread of its own, as all that writes waits for as
+  // long as the coordinator does not read.
+  void GuardUntilClosed(Connection* connection);
   // Tells the coordinator that the agent goes, and ends the connection if it does not.
   void Leave(Connection* connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Heard(const v1::CoordinatorMessage& message);
@@ -157,6 +160,7 @@ absl::Status Agent::Impl::Serve(bool* attached) {
   *hello.mutable_hello() = ToHello(options_.worker);
   connection.Write(hello);
   std::thread beat([this, &connection] { BeatUntilClosed(&connection); });
+  std::thread guard([this, &connection] { GuardUntilClosed(&connection); });
 
   v1::CoordinatorMessage message;
   while (connection.Read(&message)) {
@@ -167,6 +171,7 @@ absl::Status Agent::Impl::Serve(bool* attached) {
   }
   SetConnection(nullptr);
   beat.join();
+  guard.join();
   rank_.reset();  // ends the rank, and with it all writing
   const absl::Status status = connection.Finish();
   return status.ok() ? absl::UnavailableError("the coordinator closed the connection") : status;
@@ -187,23 +192,29 @@ void Agent::Impl::BeatUntilClosed(Connection* connection) {
   beat.mutable_heartbeat();
   MutexLock lock(&mu_);
   while (connection_ == connection) {
-    if (shut_down_ && attached_) return Leave(connection);
     if (changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(interval_))) continue;
-    if (attached_ && absl::Now() - heard_ > lease_) {
-      // It takes this worker for lost by now, or soon will.
-      LogWarning("agent", "the coordinator is silent");
-      return connection->Cancel();
-    }
     mu_.Unlock();
     connection->Write(beat);
     mu_.Lock();
   }
 }
 
+void Agent::Impl::GuardUntilClosed(Connection* connection) {
+  MutexLock lock(&mu_);
+  while (connection_ == connection) {
+    if (shut_down_ && attached_) return Leave(connection);
+    if (attached_ && absl::Now() - heard_ > lease_) {
+      // It takes this worker for lost by now, or soon will.
+      LogWarning("agent", "the coordinator is silent");
+      return connection->Cancel();
+    }
+    changed_.WaitFor(&mu_, absl::ToChronoNanoseconds(interval_));
+  }
+}
+
 void Agent::Impl::Leave(Connection* connection) {
   v1::AgentMessage message;
   message.mutable_leaving();
-  // A thread of its own: writing may block for as long as the coordinator does not read.
   std::thread writer([&] { connection->Write(message); });
   const absl::Time end = absl::Now() + kLeaveTimeout;
   while (connection_ == connection && absl::Now() < end) {

@@ -35,7 +35,7 @@ class FakeCoordinator final : public v1::AgentService::Service {
   void Stop() { server_->Shutdown(std::chrono::system_clock::now()); }
   std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
 
-  grpc::Status Attach(grpc::ServerContext*, Stream* stream) override {
+  grpc::Status Attach(grpc::ServerContext* context, Stream* stream) override {
     {
       MutexLock lock(&mu_);
       stream_ = stream;
@@ -47,9 +47,11 @@ class FakeCoordinator final : public v1::AgentService::Service {
       if (left_) break;
       said_.push_back(message);
       changed_.SignalAll();
+      while (deaf_ && !context->IsCancelled()) changed_.WaitFor(&mu_, std::chrono::milliseconds(5));
     }
     MutexLock lock(&mu_);
     stream_ = nullptr;
+    deaf_ = false;
     return grpc::Status::OK;
   }
 
@@ -66,6 +68,11 @@ class FakeCoordinator final : public v1::AgentService::Service {
     v1::AgentMessage message = said_.front();
     said_.pop_front();
     return message;
+  }
+  // Reads no more of this connection.
+  void TurnDeaf() {
+    MutexLock lock(&mu_);
+    deaf_ = true;
   }
   bool left() {
     MutexLock lock(&mu_);
@@ -85,6 +92,7 @@ class FakeCoordinator final : public v1::AgentService::Service {
   std::deque<v1::AgentMessage> said_ ABSL_GUARDED_BY(mu_);
   Stream* stream_ ABSL_GUARDED_BY(mu_) = nullptr;
   bool left_ ABSL_GUARDED_BY(mu_) = false;  // the last agent said so
+  bool deaf_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 v1::CoordinatorMessage StartMessage(const std::string& behaviour, int64_t generation = 1) {
@@ -222,6 +230,20 @@ TEST_F(AgentTest, EndsItsRankWhenTheCoordinatorIsSilentForALease) {
   heartbeat.mutable_heartbeat()->set_lease_ms(200);
   coordinator_.Say(heartbeat);
   ExpectHello();
+  EXPECT_EQ(kill(rank, 0), -1);
+  EXPECT_TRUE(End().ok());
+}
+
+TEST_F(AgentTest, EndsItsRankAlsoWhenItCannotSayAnythingBefore) {
+  Start();
+  ExpectHello();
+  coordinator_.Say(StartMessage("chatty"));
+  const pid_t rank = ExpectListening();
+  coordinator_.TurnDeaf();
+  v1::CoordinatorMessage heartbeat;
+  heartbeat.mutable_heartbeat()->set_lease_ms(500);
+  coordinator_.Say(heartbeat);
+  while (!coordinator_.NextOfAll().has_hello()) continue;
   EXPECT_EQ(kill(rank, 0), -1);
   EXPECT_TRUE(End().ok());
 }

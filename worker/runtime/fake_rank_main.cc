@@ -28,6 +28,14 @@ std::string Surroundings() {
   return absl::StrJoin(words, "\n");
 }
 
+// Until nobody listens.
+int Chat(RankChannel* channel) {
+  JobEvent event;
+  event.body = Note{Severity::kInfo, 1, std::string(100'000, 'x')};
+  while (channel->Report(event).ok()) continue;
+  return 2;
+}
+
 int RunRank() {
   RankChannel channel{UniqueFd(kRankChannelFd)};
   channel.WatchPeer();
@@ -53,6 +61,7 @@ int RunRank() {
   }
   if (!channel.Report(RankListening{std::to_string(getpid())}).ok()) return 2;
   if (behaviour == "hang" || behaviour == "stubborn") Hang();
+  if (behaviour == "chatty") return Chat(&channel);
   const absl::StatusOr<std::string> address = channel.WaitForRendezvous();
   if (!address.ok()) return 2;
   return channel.Report(RankFinished{absl::InternalError(*address)}).ok() ? 0 : 2;
