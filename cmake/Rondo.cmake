@@ -24,7 +24,8 @@ if(RONDO_SANITIZE)
 endif()
 
 # The code under test is optimized; a test is compiled more often than it runs.
-set(RONDO_TEST_OPTIONS $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+# With -pthread, as whoever links gRPC has it: a precompiled header wants the same for all.
+set(RONDO_TEST_OPTIONS $<$<COMPILE_LANGUAGE:CXX>:-O0> $<$<COMPILE_LANGUAGE:CXX>:-pthread>)
 file(WRITE ${CMAKE_BINARY_DIR}/test_pch.cc "// Carries the precompiled header of tests.\n")
 add_library(rondo_test_pch STATIC ${CMAKE_BINARY_DIR}/test_pch.cc)
 target_link_libraries(rondo_test_pch PRIVATE rondo_flags GTest::gmock)
