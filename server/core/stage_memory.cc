@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
 #include <variant>
 
-#include "common/domain/overrides.h"
+#include "server/core/stage_weights.h"
 
 namespace rondo {
 namespace {
@@ -58,55 +57,6 @@ int64_t LogitsBytes(const ModelConfig& c, int64_t tokens, int64_t bytes) {
   return 3 * std::min(tokens, kChunkTokens) * c.vocab_size * bytes;
 }
 
-// What becomes of the linears of one decoder layer.
-struct LayerWeights {
-  std::vector<const LinearLayout*> quantized;
-  int64_t weights = 0;  // of these
-  int64_t groups = 0;   // of these
-  int64_t skipped = 0;  // weights of the others
-
-  // Integers, one byte each, with a scale and a zero point a group, float32.
-  int64_t QuantizedBytes() const { return weights + groups * 2 * kFloatBytes; }
-};
-using StageWeights = std::vector<LayerWeights>;  // by local layer
-
-StageWeights WeightsOf(const JobSpec& spec, const ModelFacts& facts, const StagePlan& stage) {
-  StageWeights layers(stage.end_layer - stage.first_layer);
-  for (int64_t i = stage.first_layer; i < stage.end_layer; ++i) {
-    LayerWeights& layer = layers[i - stage.first_layer];
-    for (const LinearLayout& linear : facts.layout.linears) {
-      const LayerSettings settings =
-          SettingsOf(spec.grid, spec.overrides, FullName(facts.layout, i, linear.name));
-      const int64_t weights = linear.out * linear.in;
-      if (settings.skip) {
-        layer.skipped += weights;
-        continue;
-      }
-      const int64_t group = settings.grid.group_size;
-      layer.quantized.push_back(&linear);
-      layer.weights += weights;
-      layer.groups += group == -1 ? linear.out : weights / group;
-    }
-  }
-  return layers;
-}
-
-int64_t Sum(const StageWeights& layers, int64_t (*of)(const LayerWeights&)) {
-  int64_t total = 0;
-  for (const LayerWeights& layer : layers) total += of(layer);
-  return total;
-}
-
-int64_t QuantizedBytes(const StageWeights& layers) {
-  return Sum(layers, [](const LayerWeights& layer) { return layer.QuantizedBytes(); });
-}
-
-int64_t LargestQuantizedBytes(const StageWeights& layers) {
-  int64_t largest = 0;
-  for (const LayerWeights& layer : layers) largest = std::max(largest, layer.QuantizedBytes());
-  return largest;
-}
-
 // Of the widest linear layer: in double precision the Hessian, its factor and two copies; in
 // float32 the weights as they were, as they are worked on and as they become.
 int64_t SolveBytes(const ModelLayout& layout) {
@@ -149,7 +99,7 @@ StageElements ElementsOf(const JobSpec& spec, const ModelFacts& facts, const Pla
 int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
                         const StageElements& elements, const StageWeights& weights) {
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total = KeepsLayers(spec) ? QuantizedBytes(weights) : LargestQuantizedBytes(weights);
+  int64_t total = KeepsLayers(spec) ? weights.QuantizedBytes() : weights.LargestQuantizedBytes();
   if (!NeedsCalibration(spec.method)) {
     return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
   }
@@ -184,7 +134,7 @@ int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
     total += elements.all() * kFloatBytes;
   }
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    total += QuantizedBytes(weights);
+    total += weights.QuantizedBytes();
   }
   if (IsLast(plan, stage)) {
     total +=
@@ -193,36 +143,32 @@ int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
   return total;
 }
 
-int64_t TrainedWeights(const StageWeights& layers) {
-  return Sum(layers, [](const LayerWeights& layer) { return layer.weights; });
-}
-
 // Of the variables that a stage trains.
 struct VariableBytes {
-  const StageWeights& layers;
+  const StageWeights& stage;
 
   int64_t operator()(const CodebookSettings& codebook) const {
-    const int64_t weights = TrainedWeights(layers);
+    const int64_t weights = stage.quantized();
     int64_t rows = codebook.scope == CodebookScope::kModel ? Rows(codebook, weights) : 0;
-    for (const LayerWeights& layer : layers) {
-      if (codebook.scope == CodebookScope::kLayer) rows += Rows(codebook, layer.weights);
+    for (const LayerWeights& layer : stage.layers) {
+      if (codebook.scope == CodebookScope::kLayer) rows += Rows(codebook, layer.quantized);
       if (codebook.scope != CodebookScope::kLinear) continue;
-      for (const LinearLayout* linear : layer.quantized) {
+      for (const LinearLayout* linear : layer.linears) {
         rows += Rows(codebook, linear->out * linear->in);
       }
     }
     return weights / codebook.dim * kCodeBytes + rows * codebook.dim * kCodebookBytes;
   }
-  int64_t operator()(const DenseSettings&) const { return TrainedWeights(layers) * kDenseBytes; }
+  int64_t operator()(const DenseSettings&) const { return stage.quantized() * kDenseBytes; }
   // The starting variables, their gradient's sum, and two factors a linear.
   int64_t operator()(const LowRankSettings& low_rank) const {
     int64_t factors = 0;
-    for (const LayerWeights& layer : layers) {
-      for (const LinearLayout* linear : layer.quantized) {
+    for (const LayerWeights& layer : stage.layers) {
+      for (const LinearLayout* linear : layer.linears) {
         factors += low_rank.rank * (linear->out + linear->in);
       }
     }
-    return TrainedWeights(layers) * 2 * kFloatBytes + factors * kTrainedBytes;
+    return stage.quantized() * 2 * kFloatBytes + factors * kTrainedBytes;
   }
 
   // Of a codebook that so many weights share, as CodebookRows() of worker/algo/clustering.h.
@@ -280,15 +226,13 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   const int64_t seq_len = spec.calibration.seq_len;
   const int64_t products = BytesOf(plan.training_dtype);
 
-  const StageWeights stage_weights = WeightsOf(spec, facts, plan.stages[stage]);
+  const StageWeights stage_weights = WeightsOf(spec, facts.layout, plan.stages[stage]);
 
   TrainingMemory memory;
-  memory.start = QuantizedBytes(stage_weights);
-  memory.base = TrainedWeights(stage_weights);
+  memory.start = stage_weights.QuantizedBytes();
+  memory.base = stage_weights.quantized();
   memory.variables = std::visit(VariableBytes{stage_weights}, learned.parameters);
-  const int64_t skipped =
-      Sum(stage_weights, [](const LayerWeights& layer) { return layer.skipped; });
-  memory.other = (layers * OtherElementsPerLayer(layout) + skipped) * products;
+  memory.other = (layers * OtherElementsPerLayer(layout) + stage_weights.skipped()) * products;
   if (stage == 0) memory.other += Elements(layout.embedding) * products;
   if (IsLast(plan, stage)) {
     const int64_t head =
@@ -322,7 +266,7 @@ int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const 
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
   const StageElements elements = ElementsOf(spec, facts, plan, stage);
-  const StageWeights weights = WeightsOf(spec, facts, plan.stages[stage]);
+  const StageWeights weights = WeightsOf(spec, facts.layout, plan.stages[stage]);
   int64_t peak = EvaluationBytes(spec, facts, plan, stage, elements, weights);
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
     peak = std::max(peak, InitialiseBytes(spec, facts, plan, elements, weights));
