@@ -27,7 +27,9 @@ struct RankTask {
   std::string host;          // this rank's address for its peers
   std::string device;        // "cpu", "cuda:0"
   std::string artifact_dir;  // this job's; on a file system that coordinator and workers share
-  std::string cache_dir;     // of this worker, kept between jobs; set by its agent
+  // Of this worker, kept between jobs; set by its agent.
+  std::string cache_dir;
+  int64_t cache_quota_bytes = 0;  // 0: as much as the disk has room for
 };
 
 // Rank 0 listens for its peers on host:port; the coordinator hands it to the others.

@@ -82,6 +82,7 @@ v1::RankTask ToProto(const RankTask& task) {
   proto.set_device(task.device);
   proto.set_artifact_dir(task.artifact_dir);
   proto.set_cache_dir(task.cache_dir);
+  proto.set_cache_quota_bytes(task.cache_quota_bytes);
   return proto;
 }
 
@@ -100,6 +101,7 @@ absl::StatusOr<RankTask> FromProto(const v1::RankTask& proto) {
   task.device = proto.device();
   task.artifact_dir = proto.artifact_dir();
   task.cache_dir = proto.cache_dir();
+  task.cache_quota_bytes = proto.cache_quota_bytes();
   return task;
 }
 

@@ -259,7 +259,10 @@ TEST(ConvertTest, TaskReportsAndWorkersRoundTrip) {
   RankTask task{JobId("j"), 2, 1, FullSpec(), {}, "h", "cpu", "/a"};
   EXPECT_EQ(FromProto(ToProto(task)).status().message(), "rank 1 is not one of the plan's 0 ranks");
   task.plan.stages.resize(2);
+  task.cache_dir = "/c";
+  task.cache_quota_bytes = 7;
   ExpectRoundTrip(task);
+  EXPECT_EQ(FromProto(ToProto(task))->cache_quota_bytes, 7);
   ExpectRoundTrip(RankReport{RankListening{"h:1"}});
   ExpectRoundTrip(RankReport{RankFinished{absl::InternalError("x")}});
   ExpectRoundTrip(RankReport{RankFinished{}});

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
 #include <variant>
 
-#include "common/domain/overrides.h"
+#include "server/core/stage_weights.h"
 
 namespace rondo {
 namespace {
@@ -58,55 +57,6 @@ int64_t LogitsBytes(const ModelConfig& c, int64_t tokens, int64_t bytes) {
   return 3 * std::min(tokens, kChunkTokens) * c.vocab_size * bytes;
 }
 
-// What becomes of the linears of one decoder layer.
-struct LayerWeights {
-  std::vector<const LinearLayout*> quantized;
-  int64_t weights = 0;  // of these
-  int64_t groups = 0;   // of these
-  int64_t skipped = 0;  // weights of the others
-
-  // Integers, one byte each, with a scale and a zero point a group, float32.
-  int64_t QuantizedBytes() const { return weights + groups * 2 * kFloatBytes; }
-};
-using StageWeights = std::vector<LayerWeights>;  // by local layer
-
-StageWeights WeightsOf(const JobSpec& spec, const ModelFacts& facts, const StagePlan& stage) {
-  StageWeights layers(stage.end_layer - stage.first_layer);
-  for (int64_t i = stage.first_layer; i < stage.end_layer; ++i) {
-    LayerWeights& layer = layers[i - stage.first_layer];
-    for (const LinearLayout& linear : facts.layout.linears) {
-      const LayerSettings settings =
-          SettingsOf(spec.grid, spec.overrides, FullName(facts.layout, i, linear.name));
-      const int64_t weights = linear.out * linear.in;
-      if (settings.skip) {
-        layer.skipped += weights;
-        continue;
-      }
-      const int64_t group = settings.grid.group_size;
-      layer.quantized.push_back(&linear);
-      layer.weights += weights;
-      layer.groups += group == -1 ? linear.out : weights / group;
-    }
-  }
-  return layers;
-}
-
-int64_t Sum(const StageWeights& layers, int64_t (*of)(const LayerWeights&)) {
-  int64_t total = 0;
-  for (const LayerWeights& layer : layers) total += of(layer);
-  return total;
-}
-
-int64_t QuantizedBytes(const StageWeights& layers) {
-  return Sum(layers, [](const LayerWeights& layer) { return layer.QuantizedBytes(); });
-}
-
-int64_t LargestQuantizedBytes(const StageWeights& layers) {
-  int64_t largest = 0;
-  for (const LayerWeights& layer : layers) largest = std::max(largest, layer.QuantizedBytes());
-  return largest;
-}
-
 // Of the widest linear layer: in double precision the Hessian, its factor and two copies; in
 // float32 the weights as they were, as they are worked on and as they become.
 int64_t SolveBytes(const ModelLayout& layout) {
@@ -149,7 +99,7 @@ StageElements ElementsOf(const JobSpec& spec, const ModelFacts& facts, const Pla
 int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan,
                         const StageElements& elements, const StageWeights& weights) {
   const int64_t bytes = BytesOf(plan.dtype);
-  int64_t total = KeepsLayers(spec) ? QuantizedBytes(weights) : LargestQuantizedBytes(weights);
+  int64_t total = KeepsLayers(spec) ? weights.QuantizedBytes() : weights.LargestQuantizedBytes();
   if (!NeedsCalibration(spec.method)) {
     return total + 2 * facts.layout.LinearWeightsPerLayer() * kFloatBytes;
   }
@@ -200,17 +150,13 @@ int64_t EvaluationBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
     total += elements.all() * kFloatBytes;
   }
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {
-    total += QuantizedBytes(weights);
+    total += weights.QuantizedBytes();
   }
   if (IsLast(plan, stage)) {
     total +=
         LogitsBytes(facts.config, spec.compute.micro_batch * spec.evaluation.seq_len, kFloatBytes);
   }
   return total;
-}
-
-int64_t TrainedWeights(const StageWeights& layers) {
-  return Sum(layers, [](const LayerWeights& layer) { return layer.weights; });
 }
 
 // As CodebookRows() of worker/algo/clustering.h, of a codebook that so many weights share.
@@ -222,32 +168,31 @@ int64_t CodebookRows(const CodebookSettings& codebook, int64_t weights) {
   return std::min(std::max(static_cast<int64_t>(most), least), codebook.codes);
 }
 
-// Numbers that are trained for the linears of some layers.
 struct NumbersOf {
-  const StageWeights& layers;
+  const StageWeights& stage;
 
   int64_t operator()(const CodebookSettings& codebook) const {
     if (codebook.scope == CodebookScope::kModel) {
-      return CodebookRows(codebook, TrainedWeights(layers)) * codebook.dim;
+      return CodebookRows(codebook, stage.quantized()) * codebook.dim;
     }
     int64_t rows = 0;
-    for (const LayerWeights& layer : layers) {
+    for (const LayerWeights& layer : stage.layers) {
       if (codebook.scope == CodebookScope::kLayer) {
-        rows += CodebookRows(codebook, layer.weights);
+        rows += CodebookRows(codebook, layer.quantized);
         continue;
       }
-      for (const LinearLayout* linear : layer.quantized) {
+      for (const LinearLayout* linear : layer.linears) {
         rows += CodebookRows(codebook, linear->out * linear->in);
       }
     }
     return rows * codebook.dim;
   }
-  int64_t operator()(const DenseSettings&) const { return TrainedWeights(layers); }
+  int64_t operator()(const DenseSettings&) const { return stage.quantized(); }
   // Two factors a linear.
   int64_t operator()(const LowRankSettings& low_rank) const {
     int64_t factors = 0;
-    for (const LayerWeights& layer : layers) {
-      for (const LinearLayout* linear : layer.quantized) {
+    for (const LayerWeights& layer : stage.layers) {
+      for (const LinearLayout* linear : layer.linears) {
         factors += low_rank.rank * (linear->out + linear->in);
       }
     }
@@ -306,10 +251,8 @@ int64_t OtherElementsPerLayer(const ModelLayout& layout) {
   return total;
 }
 
-int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const JobSpec& spec,
-                       const ModelFacts& facts) {
-  const StagePlan whole = {0, facts.config.num_layers};
-  return std::visit(NumbersOf{WeightsOf(spec, facts, whole)}, learned.parameters);
+int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const StageWeights& stage) {
+  return std::visit(NumbersOf{stage}, learned.parameters);
 }
 
 TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const JobSpec& spec,
@@ -321,16 +264,14 @@ TrainingMemory TrainingMemoryOf(const LearnedRoundingSettings& learned, const Jo
   const int64_t seq_len = spec.calibration.seq_len;
   const int64_t products = BytesOf(plan.training_dtype);
 
-  const StageWeights stage_weights = WeightsOf(spec, facts, plan.stages[stage]);
+  const StageWeights stage_weights = WeightsOf(spec, facts.layout, plan.stages[stage]);
 
   TrainingMemory memory;
-  memory.start = QuantizedBytes(stage_weights);
-  memory.base = TrainedWeights(stage_weights);
-  const int64_t numbers = std::visit(NumbersOf{stage_weights}, learned.parameters);
-  memory.variables = std::visit(VariableBytes{memory.base, numbers}, learned.parameters);
-  const int64_t skipped =
-      Sum(stage_weights, [](const LayerWeights& layer) { return layer.skipped; });
-  memory.other = (layers * OtherElementsPerLayer(layout) + skipped) * products;
+  memory.start = stage_weights.QuantizedBytes();
+  memory.base = stage_weights.quantized();
+  memory.variables = std::visit(VariableBytes{memory.base, TrainedNumbers(learned, stage_weights)},
+                                learned.parameters);
+  memory.other = (layers * OtherElementsPerLayer(layout) + stage_weights.skipped()) * products;
   if (stage == 0) memory.other += Elements(layout.embedding) * products;
   if (IsLast(plan, stage)) {
     const int64_t head =
@@ -364,7 +305,7 @@ int64_t TeacherBytes(const TrainingMemory& training, const JobSpec& spec, const 
 
 int64_t StageMemory(const JobSpec& spec, const ModelFacts& facts, const Plan& plan, int stage) {
   const StageElements elements = ElementsOf(spec, facts, plan, stage);
-  const StageWeights weights = WeightsOf(spec, facts, plan.stages[stage]);
+  const StageWeights weights = WeightsOf(spec, facts.layout, plan.stages[stage]);
   int64_t peak = std::max(PreflightBytes(spec, facts, plan, stage, elements),
                           EvaluationBytes(spec, facts, plan, stage, elements, weights));
   if (!std::holds_alternative<EvaluateOnly>(spec.method)) {

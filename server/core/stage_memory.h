@@ -7,6 +7,7 @@
 #include "common/domain/job_spec.h"
 #include "common/domain/plan.h"
 #include "server/core/admission.h"
+#include "server/core/stage_weights.h"
 
 namespace rondo {
 
@@ -15,9 +16,8 @@ int64_t Elements(const std::vector<TensorLayout>& tensors);
 // Of a decoder layer: everything but the weights of its linears.
 int64_t OtherElementsPerLayer(const ModelLayout& layout);
 
-// Numbers that are trained for the whole model.
-int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const JobSpec& spec,
-                       const ModelFacts& facts);
+// Numbers that are trained for the linears of `stage`.
+int64_t TrainedNumbers(const LearnedRoundingSettings& learned, const StageWeights& stage);
 
 // The parts of a stage that trains, each at its peak.
 struct TrainingMemory {

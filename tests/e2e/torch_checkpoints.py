@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Quantizes the tiny models from PyTorch's files, whole and in shards, in every way that they are
-published, and compares the artifacts with those of the same models in safetensors. Then files that must
-be refused, with nothing of them run."""
+published, and compares the artifacts with those of the same models in safetensors. Trains with such a
+file as the teacher. Then files that must be refused, with nothing of them run."""
 import argparse
 import collections
 import json
@@ -114,6 +114,38 @@ def check_good(bin_dir, tmp):
         print(f"{model} {save.__name__} {change.__name__}: the same artifacts", flush=True)
 
 
+def divergence(bin_dir, teacher, tmp, name):
+    """From the teacher, after a little training."""
+    done = subprocess.run(
+        [f"{bin_dir}/rondo", "quantize", "--json", "--model", DATA / "models/llama-tiny", "--method",
+         "vqround", "--bits", "2", "--group-size", "-1", "--steps", "2", "--teacher", teacher,
+         "--calibration", DATA / "text/calibration.txt", "--samples", "4", "--seq-len", "64",
+         "--workers", "1", "--threads", "1", "--out", tmp / name],
+        env=os.environ | {"RONDO_CACHE_DIR": str(tmp / "cache")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])["training_result"]["hard_divergence"]
+
+
+def check_teacher(bin_dir, tmp):
+    """A teacher in PyTorch's files is the one that it is in safetensors, and is not taken for another
+    whose files have the same size and time."""
+    folder = tmp / "teacher"
+    tensors = without_weights("llama-tiny", folder)
+    sharper = tensors | {"model.norm.weight": tensors["model.norm.weight"] * 1.5}
+    safetensors.torch.save_file(sharper, folder / "model.safetensors")
+    expected = divergence(bin_dir, folder, tmp, "of-safetensors")
+    (folder / "model.safetensors").unlink()
+    save_whole(sharper, folder)
+    times = os.stat(folder / "pytorch_model.bin")
+    of_torch = divergence(bin_dir, folder, tmp, "of-torch")
+    save_whole(tensors, folder)
+    os.utime(folder / "pytorch_model.bin", ns=(times.st_atime_ns, times.st_mtime_ns))
+    other = divergence(bin_dir, folder, tmp, "of-other")
+    assert of_torch == expected and other < 0.9 * expected, (expected, of_torch, other)
+    print(f"teacher: divergence {of_torch} as from safetensors, {other} from the model itself", flush=True)
+
+
 def check_refused(bin_dir, tmp, name, write, message):
     folder = tmp / name
     tensors = without_weights("llama-tiny", folder)
@@ -132,6 +164,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         tmp = pathlib.Path(directory)
         check_good(bin_dir, tmp)
+        check_teacher(bin_dir, tmp)
         ran = tmp / "the-pickle-ran-code"
         check_refused(bin_dir, tmp, "runs-code",
                       lambda t, f: torch.save(t | {"a": RunsCode(ran)}, f),

@@ -63,7 +63,8 @@ absl::Status FillCache(const RankContext& of, const Stage& stage, const at::Tens
   const double begin = of.reporter->Seconds();
   std::unique_ptr<TeacherCacheWriter> writer;
   if (of.last()) {
-    ASSIGN_OR_RETURN(writer, CreateTeacherCache(file.dir, file.key, file.shape));
+    ASSIGN_OR_RETURN(
+        writer, CreateTeacherCache(file.dir, file.key, file.shape, of.task->cache_quota_bytes));
   }
   const double temperature = LearnedSettings(of).training.temperature;
   Pass pass;

@@ -246,6 +246,7 @@ void Agent::Impl::StartRank(const v1::CoordinatorMessage& message, Connection* c
   absl::StatusOr<RankTask> task = FromProto(message.start());
   if (!task.ok()) return sink(RankFinished{task.status()});
   task->cache_dir = options_.cache_dir;
+  task->cache_quota_bytes = options_.cache_quota_bytes;
   auto rank = RankSupervisor::Start(*task, options_.ranks, sink);
   if (!rank.ok()) return sink(RankFinished{rank.status()});
   LogInfo("agent", absl::StrCat(RankName(*task), ", generation ", task->generation, ": started"));

@@ -17,7 +17,8 @@ struct AgentOptions {
   ConnectionOptions coordinator;
   WorkerInfo worker;  // what it says of itself
   SupervisorOptions ranks;
-  std::string cache_dir;  // RankTask::cache_dir
+  std::string cache_dir;  // RankTask's
+  int64_t cache_quota_bytes = 0;
   bool exit_on_disconnect = false;
   absl::Duration heartbeat_interval = absl::Seconds(5);  // at most a quarter of the lease
   absl::Duration first_pause = absl::Milliseconds(250);  // before attaching again; doubles

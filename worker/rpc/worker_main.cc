@@ -24,6 +24,7 @@ struct Flags {
   int slot = 0;
   std::string rank_log_dir;
   std::string cache_dir;
+  int64_t cache_quota = 0;
   bool exit_on_disconnect = false;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -52,6 +53,11 @@ void Declare(CLI::App* app, Flags* flags) {
          "Folder for what later jobs can use again, as a teacher's hidden states (default: "
          "rondo/jobs in the user's cache folder)")
       ->envname("RONDO_CACHE_DIR");
+  app->add_option("--cache-quota", flags->cache_quota,
+                  "SIZE, as 50GB, of what is kept there; what was not used for the longest time "
+                  "goes first; default: as much as the disk has room for")
+      ->envname("RONDO_CACHE_QUOTA")
+      ->transform(CLI::AsSizeValue(true));
   app->add_flag("--exit-on-disconnect", flags->exit_on_disconnect,
                 "End when the coordinator goes, instead of attaching again");
   const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
@@ -68,6 +74,7 @@ absl::StatusOr<AgentOptions> OptionsFrom(const Flags& flags) {
   options.exit_on_disconnect = flags.exit_on_disconnect;
   options.ranks.log_dir = flags.rank_log_dir;
   options.cache_dir = flags.cache_dir.empty() ? UserCacheDir("jobs") : flags.cache_dir;
+  options.cache_quota_bytes = flags.cache_quota;
   ASSIGN_OR_RETURN(options.ranks.program, SiblingProgram("rondo-rank"));
   options.worker.id = WorkerId(flags.id.empty() ? DefaultWorkerId() : flags.id);
   options.worker.host = flags.advertise_host.empty()

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "common/format/checkpoint.h"
 #include "common/format/safetensors_writer.h"
+#include "common/io/cache_room.h"
 #include "common/io/file.h"
 #include "common/io/posix.h"
 #include "common/io/sha256.h"
@@ -29,8 +31,12 @@ constexpr char kDigests[] = "sha256";
 constexpr int64_t kDigestChars = 64;
 constexpr char kSuffix[] = ".safetensors";
 
+constexpr char kPrefix[] = "teacher-";
+// Of a PyTorch file, which is a zip archive: its end is a directory with the CRC of each tensor.
+constexpr size_t kTorchEnd = 1 << 20;
+
 std::string CachePath(const std::string& dir, const std::string& key) {
-  return JoinPath(dir, absl::StrCat("teacher-", key, kSuffix));
+  return JoinPath(dir, absl::StrCat(kPrefix, key, kSuffix));
 }
 
 StorageType StoredType(at::ScalarType dtype) {
@@ -174,20 +180,30 @@ absl::StatusOr<std::unique_ptr<TeacherCache>> OpenVerified(const std::string& pa
   return cache;
 }
 
-// Size, time of change and header of one file.
+bool HoldsWeights(const std::string& name) {
+  return name.ends_with(kSuffix) || name.ends_with(".bin");
+}
+
+// Of safetensors.
+std::span<const std::byte> HeaderOf(std::span<const std::byte> file) {
+  uint64_t header = 0;
+  for (size_t i = 0; i < std::min<size_t>(8, file.size()); ++i) {
+    header |= std::to_integer<uint64_t>(file[i]) << (8 * i);
+  }
+  return file.first(std::min<uint64_t>(header, file.size()));
+}
+
+// Size, time of change, and the part that describes the rest, of one file.
 absl::Status AddFile(const std::string& path, Sha256* digest) {
   struct stat info = {};
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus("stat", path, errno);
   ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  const auto bytes = file->bytes();
-  uint64_t header = 0;
-  for (size_t i = 0; i < std::min<size_t>(8, bytes.size()); ++i) {
-    header |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
-  }
-  header = std::min<uint64_t>(header, bytes.size());
+  const auto description = path.ends_with(kSuffix)
+                               ? HeaderOf(file->bytes())
+                               : file->bytes().last(std::min(kTorchEnd, file->bytes().size()));
   digest->Update(absl::StrCat("file ", info.st_size, " ", info.st_mtim.tv_sec, ".",
-                              info.st_mtim.tv_nsec, " ", header, "\n"));
-  digest->Update(bytes.first(header));
+                              info.st_mtim.tv_nsec, " ", description.size(), "\n"));
+  digest->Update(description);
   return absl::OkStatus();
 }
 
@@ -201,7 +217,7 @@ absl::StatusOr<std::string> TeacherKey(const std::string& model_dir, const at::T
     Sha256 digest;
     digest.Update(absl::StrCat("config ", config.size(), "\n", config));
     for (const std::string& name : names) {
-      if (name.ends_with(kSuffix)) RETURN_IF_ERROR(AddFile(JoinPath(model_dir, name), &digest));
+      if (HoldsWeights(name)) RETURN_IF_ERROR(AddFile(JoinPath(model_dir, name), &digest));
     }
     digest.Update(absl::StrFormat("cache %d %d %d %s %d %.17g\n", shape.windows, shape.seq,
                                   shape.width, StorageTypeName(StoredType(shape.dtype)),
@@ -220,12 +236,14 @@ absl::StatusOr<std::unique_ptr<TeacherCache>> OpenTeacherCache(const std::string
     return absl::DataLossError(
         absl::StrCat("the teacher's cache ", path, " is not whole: ", cache.status().message()));
   }
+  if (cache.ok()) MarkUsed(path);
   return cache;
 }
 
 absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std::string& dir,
                                                                        const std::string& key,
-                                                                       const TeacherShape& shape) {
+                                                                       const TeacherShape& shape,
+                                                                       int64_t quota_bytes) {
   RETURN_IF_ERROR(CheckShape(shape));
   RETURN_IF_ERROR(MakeDirs(dir));
   std::vector<TensorInfo> tensors;
@@ -233,6 +251,9 @@ absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std
     for (TensorInfo& info : WindowTensors(shape, window)) tensors.push_back(std::move(info));
   }
   tensors.push_back(DigestTensor(shape));
+  int64_t bytes = 0;
+  for (const TensorInfo& tensor : tensors) bytes += tensor.bytes();
+  RETURN_IF_ERROR(MakeCacheRoom(dir, kPrefix, bytes, quota_bytes));
   ASSIGN_OR_RETURN(auto file,
                    SafetensorsWriter::Create(CachePath(dir, key), tensors, {{kKey, key}}));
   return std::make_unique<FileWriter>(shape, std::move(file));

@@ -24,8 +24,9 @@ struct TeacherShape {
   int64_t top_k = 0;
 };
 
-// Of content, never of names: the teacher's config.json and safetensors headers with the sizes and
-// times of its files, the token ids, and the settings of the cache. 64 hex digits.
+// Of content, never of names: the teacher's config.json, the headers of its safetensors or the
+// directories of its PyTorch files, with the sizes and times of all of them, the token ids, and the
+// settings of the cache. 64 hex digits.
 absl::StatusOr<std::string> TeacherKey(const std::string& model_dir, const at::Tensor& tokens,
                                        const TeacherShape& shape, double temperature);
 
@@ -60,10 +61,12 @@ class TeacherCacheWriter {
   virtual absl::Status Finish() = 0;
 };
 
-// Makes `dir`. Writers of the same key at the same time do not disturb each other.
+// Makes `dir`, and room in it (common/io/cache_room.h). Writers of the same key at the same time do
+// not disturb each other.
 absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std::string& dir,
                                                                        const std::string& key,
-                                                                       const TeacherShape& shape);
+                                                                       const TeacherShape& shape,
+                                                                       int64_t quota_bytes = 0);
 
 // The k most probable tokens of softmax(logits / temperature); the tail is summed, not subtracted.
 // logits: [rows, vocab].

@@ -177,6 +177,34 @@ TEST_F(TeacherCacheTest, TheKeyIsOfContent) {
   EXPECT_TRUE(absl::IsNotFound(TeacherKey(dir_, tokens, kShape, 1).status()));
 }
 
+TEST_F(TeacherCacheTest, TheKeyIsAlsoOfPyTorchsFiles) {
+  ASSERT_TRUE(MakeDirs(dir_).ok());
+  ASSERT_TRUE(WriteFileAtomically(JoinPath(dir_, "config.json"), "{}").ok());
+  const std::string weights = JoinPath(dir_, "pytorch_model.bin");
+  const at::Tensor tokens = at::arange(15).view({3, 5});
+  ASSERT_TRUE(WriteFileAtomically(weights, "tensors, CRC 1").ok());
+  const auto time = std::filesystem::last_write_time(weights);
+  const std::string one = *TeacherKey(dir_, tokens, kShape, 1);
+  ASSERT_TRUE(WriteFileAtomically(weights, "tensors, CRC 2").ok());
+  std::filesystem::last_write_time(weights, time);
+  EXPECT_NE(*TeacherKey(dir_, tokens, kShape, 1), one);
+}
+
+TEST_F(TeacherCacheTest, OthersMakeRoomForIt) {
+  Fill(kShape);
+  const auto cache = OpenTeacherCache(dir_, "k", kShape);
+  const int64_t bytes = FileSize(path()).value();
+  const auto create = [&](int64_t quota) {
+    return CreateTeacherCache(dir_, "next", kShape, quota).status();
+  };
+  EXPECT_TRUE(create(2 * bytes).ok());
+  EXPECT_TRUE(FileExists(path()));
+  EXPECT_TRUE(create(bytes).ok());
+  EXPECT_FALSE(FileExists(path()));
+  EXPECT_TRUE(at::equal((*cache)->Window(2), hidden_[2].to(at::kBFloat16)));  // it is mapped
+  EXPECT_TRUE(absl::IsResourceExhausted(create(100)));
+}
+
 TEST(TopKTest, KeepsAllOfASmallVocabulary) {
   at::manual_seed(2);
   const at::Tensor teacher = at::randn({300, 12}) * 3, student = teacher + at::randn({300, 12});
