@@ -111,10 +111,14 @@ bool Cluster::StartServer(const std::vector<std::string>& environment) {
   return !ended;
 }
 
-void Cluster::StartAgent(const std::string& id) {
+void Cluster::StartAgent(const std::string& id, const std::string& link) {
   agents_[id] = std::make_unique<Process>(
-      "rondo-fault-agent", std::vector<std::string>{address_, id, patience_},
-      std::vector<std::string>{}, dir_ + "/agent-" + id + ".log");
+      "rondo-fault-agent", std::vector<std::string>{link.empty() ? address_ : link, id, patience_},
+      std::vector<std::string>{}, absl::StrCat(dir_, "/agent-", id, ".log"));
+}
+
+std::string Cluster::AgentLog(const std::string& id) const {
+  return ReadFile(absl::StrCat(dir_, "/agent-", id, ".log")).value_or("");
 }
 
 void Cluster::StopAgents() {

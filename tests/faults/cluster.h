@@ -43,8 +43,10 @@ class Cluster {
   // On the port of the first start from the second on. False when it ended instead of listening.
   bool StartServer(const std::vector<std::string>& environment = {});
   Process& server() { return *server_; }
-  void StartAgent(const std::string& id);
+  // `link`: the address where it finds the server, when not the server's own.
+  void StartAgent(const std::string& id, const std::string& link = "");
   Process& agent(const std::string& id) { return *agents_.at(id); }
+  std::string AgentLog(const std::string& id) const;
   void StopAgents();  // as an operator does
 
   const std::string& address() const { return address_; }
