@@ -99,6 +99,7 @@ absl::Status RefuseQuantized(const JsonFields& fields) {
 
 absl::Status ReadLlama(const JsonFields& fields, ModelConfig* config) {
   RETURN_IF_ERROR(ReadSizes(fields, "intermediate_size", config));
+  config->embedding_dim = config->hidden_size;
   RETURN_IF_ERROR(ReadHeads(fields, config));
   RETURN_IF_ERROR(ReadActivation(fields, "hidden_act", "silu", config));
   RETURN_IF_ERROR(fields.OptionalPositiveNumber("rms_norm_eps", &config->rms_norm_eps));

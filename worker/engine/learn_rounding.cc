@@ -143,9 +143,7 @@ absl::StatusOr<RoundedLayers> TrainRounding(const RankContext& ctx, const at::Te
   const c10::InferenceMode normal(false);
   const at::NoGradGuard no_grad;
   const TrainingSettings& settings = LearnedSettings(ctx).training;
-  // The steps go through the windows in turn, so later ones may not be reached.
-  const int64_t used = std::min(calibration.size(0), settings.steps * settings.batch);
-  const at::Tensor tokens = calibration.narrow(0, 0, used).clone();
+  const at::Tensor tokens = TrainedWindows(ctx, calibration).clone();
   GiveBackFreedMemory();
   ASSIGN_OR_RETURN(RoundedLayers layers, StartRounding(ctx, start));
   GiveBackFreedMemory();

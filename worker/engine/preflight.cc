@@ -7,6 +7,7 @@
 #include "worker/engine/flop.h"
 #include "worker/engine/layer_walk.h"
 #include "worker/engine/quantize_layer.h"
+#include "worker/engine/teacher.h"
 
 namespace rondo {
 namespace {
@@ -30,6 +31,9 @@ absl::Status CheckCalibrationFits(const RankContext& ctx, const at::Tensor& hidd
 
 absl::Status Preflight(const RankContext& ctx, const at::Tensor& calibration) {
   const double start = ctx.reporter->Seconds();
+  if (IsLearned(ctx.spec().method)) {
+    RETURN_IF_ERROR(CheckTeacherRoom(ctx, TrainedWindows(ctx, calibration)));
+  }
   const int64_t windows = std::min(ctx.spec().compute.micro_batch, calibration.size(0));
   const at::Tensor tokens = calibration.narrow(0, 0, windows);
   ASSIGN_OR_RETURN(LayerWalk walk, LayerWalk::Start(ctx, tokens));

@@ -71,5 +71,22 @@ TEST(PreflightTest, AWeightOfTheLastLayerThatIsNotANumberIsFound) {
   });
 }
 
+TEST(PreflightTest, TheTeachersCacheNeedsRoom) {
+  JobSpec spec = SpecOf(kTinyLlama);
+  spec.method = LearnedRoundingSettings();
+  ScopedDir dir;
+  RunGang(spec, 1, 1, [&](TestRank& own) {
+    own.task.cache_dir = dir / "cache";
+    own.task.cache_quota_bytes = 1000;
+    const at::Tensor tokens = RandomTokens(own.ctx.config.vocab_size);
+    const absl::Status status = Preflight(own.ctx, tokens);
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("is larger than its quota, 1000 bytes"));
+    own.task.cache_quota_bytes = 0;
+    EXPECT_EQ(Preflight(own.ctx, tokens), absl::OkStatus());
+    EXPECT_TRUE(ListFiles(dir / "cache")->empty());  // what it took it has given back
+  });
+}
+
 }  // namespace
 }  // namespace rondo

@@ -104,7 +104,7 @@ absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& mod
     const StageRange head = {0, 0, false, true};
     ASSIGN_OR_RETURN(const std::unique_ptr<Stage> ends,
                      LoadStage(*of.checkpoint, of.config, head, at::kFloat, of.device));
-    ASSIGN_OR_RETURN(file, CacheFileOf(of, model_dir, tokens, ends->head().size(1)));
+    ASSIGN_OR_RETURN(file, CacheFileOf(of, model_dir, tokens, of.config.embedding_dim));
     if (file.shape.top_k == 0) teacher.head = ends->head().to(ProductType(of));
     auto cache = OpenTeacherCache(file.dir, file.key, file.shape);
     const absl::Status& opened = cache.status();
@@ -126,6 +126,22 @@ absl::StatusOr<Teacher> OpenOrFill(const RankContext& of, const std::string& mod
 }
 
 }  // namespace
+
+at::Tensor TrainedWindows(const RankContext& ctx, const at::Tensor& calibration) {
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
+  return calibration.narrow(0, 0, std::min(calibration.size(0), settings.steps * settings.batch));
+}
+
+absl::Status CheckTeacherRoom(const RankContext& ctx, const at::Tensor& tokens) {
+  const TrainingSettings& settings = LearnedSettings(ctx).training;
+  if (!ctx.last() || settings.loss == TrainingLoss::kLanguageModel) return absl::OkStatus();
+  const std::string& other = settings.teacher.path;
+  const std::string& path = other.empty() ? ctx.spec().model.path : other;
+  ASSIGN_OR_RETURN(const ModelConfig config, ReadModelConfig(path));
+  ASSIGN_OR_RETURN(const CacheFile file, CacheFileOf(ctx, path, tokens, config.embedding_dim));
+  if (HasTeacherCache(file.dir, file.key)) return absl::OkStatus();
+  return CreateTeacherCache(file.dir, file.key, file.shape, ctx.task->cache_quota_bytes).status();
+}
 
 absl::StatusOr<Teacher> PrepareTeacher(const RankContext& ctx, const at::Tensor& tokens) {
   const TrainingSettings& settings = LearnedSettings(ctx).training;

@@ -240,6 +240,10 @@ absl::StatusOr<std::unique_ptr<TeacherCache>> OpenTeacherCache(const std::string
   return cache;
 }
 
+bool HasTeacherCache(const std::string& dir, const std::string& key) {
+  return FileExists(CachePath(dir, key));
+}
+
 absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std::string& dir,
                                                                        const std::string& key,
                                                                        const TeacherShape& shape,

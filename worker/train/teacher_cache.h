@@ -51,6 +51,9 @@ absl::StatusOr<std::unique_ptr<TeacherCache>> OpenTeacherCache(const std::string
                                                                const std::string& key,
                                                                const TeacherShape& shape);
 
+// Whether there is a file, which may turn out not to be whole.
+bool HasTeacherCache(const std::string& dir, const std::string& key);
+
 class TeacherCacheWriter {
  public:
   virtual ~TeacherCacheWriter() = default;
@@ -61,8 +64,8 @@ class TeacherCacheWriter {
   virtual absl::Status Finish() = 0;
 };
 
-// Makes `dir`, and room in it (common/io/cache_room.h). Writers of the same key at the same time do
-// not disturb each other.
+// Makes `dir`, and room in it (common/io/cache_room.h), which is taken at once. Writers of the same
+// key at the same time do not disturb each other.
 absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std::string& dir,
                                                                        const std::string& key,
                                                                        const TeacherShape& shape,
