@@ -1,4 +1,5 @@
 // `rondo quantize` on the tiny models: real coordinator, agents, ranks, Gloo and files.
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/format/checkpoint.h"
+#include "common/io/file.h"
 #include "nlohmann/json.hpp"
 #include "tests/e2e/cli_runner.h"
 #include "tests/e2e/same_tensors.h"
@@ -16,10 +18,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<std::string> Quantize(const std::string& out, const std::vector<std::string>& more) {
+std::vector<std::string> Quantize(const std::string& out, const std::vector<std::string>& more,
+                                  const std::string& calibration = kCalibrationText) {
   std::vector<std::string> argv = {
-      "rondo", "quantize",  "--model", kTinyModel,      "--samples",      "8",     "--seq-len",
-      "128",   "--threads", "1",       "--calibration", kCalibrationText, "--out", out};
+      "rondo", "quantize",  "--model", kTinyModel,      "--samples", "8",     "--seq-len",
+      "128",   "--threads", "1",       "--calibration", calibration, "--out", out};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
@@ -66,6 +69,13 @@ nlohmann::json ReadJson(const std::string& path) {
   return nlohmann::json::parse(file);
 }
 
+nlohmann::json LastLine(const std::string& text) {
+  std::string last;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) last = line;
+  return nlohmann::json::parse(last);
+}
+
 class KnownPerplexities : public testing::TestWithParam<std::string> {
  protected:
   const std::string model_ = "tests/data/models/" + GetParam();
@@ -83,10 +93,7 @@ class KnownPerplexities : public testing::TestWithParam<std::string> {
     argv.insert(argv.end(), more.begin(), more.end());
     const CommandResult result = RunCommand(argv);
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    std::string last;
-    std::istringstream lines(result.out);
-    for (std::string line; std::getline(lines, line);) last = line;
-    return nlohmann::json::parse(last);
+    return LastLine(result.out);
   }
 
   void ExpectGolden(const nlohmann::json& job, bool quantized, const std::string& figure,
@@ -101,6 +108,7 @@ TEST_P(KnownPerplexities, OfTheModelAndOfRoundingToNearest) {
   ExpectGolden(w3, false, "fp", 0.001);
   ExpectGolden(w3, true, "W3", 0.005);
   ExpectGolden(Quantize("rtn", "4", {"--no-eval-original"}), true, "W4", 0.005);
+  ExpectGolden(Quantize("rtn", "2", {"--no-eval-original"}), true, "W2", 0.005);
 }
 
 // Nearer to the original than rounding to nearest is, on the first windows.
@@ -165,6 +173,56 @@ TEST(Quantize, SeveralEvaluationSetsAreNamedEverywhere) {
     EXPECT_GT(row, place) << name;
     place = row;
   }
+}
+
+// One line whose field is the whole of a text.
+std::string WriteJsonLines(const std::string& path, const std::string& field,
+                           const std::string& text_file) {
+  const nlohmann::json line = {{"id", 7}, {field, ReadFile(text_file).value()}, {"text", "other"}};
+  std::ofstream(path) << line << "\n";
+  return path + ":" + field;
+}
+
+// The page holds the perplexities of a set as they are shown.
+void ExpectInReport(const std::string& page, const nlohmann::json& evaluations,
+                    const std::string& set) {
+  const size_t row = page.find("<td>" + set + "</td>");
+  ASSERT_NE(row, std::string::npos) << set;
+  const std::string cells = page.substr(row, page.find("</tr>", row) - row);
+  int shown = 0;
+  for (const auto& evaluation : evaluations) {
+    if (evaluation["set"] != set) continue;
+    char perplexity[32];
+    std::snprintf(perplexity, sizeof(perplexity), "%.3f", evaluation["perplexity"].get<double>());
+    EXPECT_THAT(cells, HasSubstr(std::string(">") + perplexity + "<"));
+    ++shown;
+  }
+  EXPECT_EQ(shown, 2) << set;  // of the original and of the quantized model
+}
+
+TEST(Quantize, AFieldOfJsonLinesIsAsGoodAsItsText) {
+  ScopedDir dir;
+  const std::string calibration =
+      WriteJsonLines(dir / "calibration.jsonl", "body", kCalibrationText);
+  const std::string heldout = WriteJsonLines(dir / "heldout.jsonl", "story", kHeldoutText);
+  // Both texts are also what is evaluated on.
+  const auto run = [&](const std::string& out, const std::string& wiki, const std::string& c4) {
+    const CommandResult result =
+        RunCommand(Quantize(dir / out,
+                            {"--json", "--group-size", "32", "--eval", "wiki=" + wiki, "--eval",
+                             "c4=" + c4, "--eval-seq-len", "128", "--eval-windows", "4",
+                             "--workers", "1", "--report", dir / "report.html"},
+                            c4));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return LastLine(result.out)["evaluations"];
+  };
+  const auto of_text = run("text", kHeldoutText, kCalibrationText);
+  const auto of_lines = run("lines", heldout, calibration);
+  ExpectSameTensors(dir / "text", dir / "lines");
+  EXPECT_EQ(of_lines, of_text);
+  const std::string page = ReadFile(dir / "report.html").value();
+  ExpectInReport(page, of_lines, "wiki");
+  ExpectInReport(page, of_lines, "c4");
 }
 
 }  // namespace

@@ -41,8 +41,7 @@ class Exporter final : public StageExporter {
         return format->Write(name, linears[i], writer_.get());
       }));
     }
-    last_layer_ = layer;
-    last_linears_ = linears;
+    if (layer + 1 == plan_.end_layer) last_linears_ = linears;
     return Copy(CopiedWithLayer(layout_, plan_, layer));
   }
 
@@ -57,7 +56,7 @@ class Exporter final : public StageExporter {
     ASSIGN_OR_RETURN(const Checkpoint file, Checkpoint::OpenFile(path));
     for (size_t i = 0; i < last_linears_.size(); ++i) {
       if (last_linears_[i].skipped()) continue;
-      const std::string name = FullName(layout_, last_layer_, layout_.linears[i].name);
+      const std::string name = FullName(layout_, plan_.end_layer - 1, layout_.linears[i].name);
       const GridSpec grid = SettingsOf(plan_.grid, plan_.overrides, name).grid;
       const auto format = MakeLinearFormat(plan_.format, grid, type_);
       ASSIGN_OR_RETURN(const bool same,
@@ -86,8 +85,8 @@ class Exporter final : public StageExporter {
   const ExportPlan plan_;
   const StorageType type_;
   const std::unique_ptr<SafetensorsWriter> writer_;
-  // One layer's integers, as a sample.
-  int64_t last_layer_ = 0;
+  // The integers of the stage's last layer, as a sample: any other one's would be held while the
+  // next is worked on.
   std::vector<QuantizedLinear> last_linears_;
 };
 

@@ -49,7 +49,7 @@ class StageExporter {
   // completes the file.
   virtual absl::Status Finish() = 0;
   // Then: reads the file again. INTERNAL when a tensor is not, byte for byte, as it was written, or
-  // the integers of the layer that was given last do not come back from it.
+  // the integers of the stage's last layer do not come back from it.
   virtual absl::Status Verify() const = 0;
 };
 
