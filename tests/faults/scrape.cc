@@ -14,6 +14,8 @@
 namespace rondo {
 namespace {
 
+constexpr int kPatienceSeconds = 30;
+
 std::string NameOf(const std::string& series) { return series.substr(0, series.find('{')); }
 
 class Parser {
@@ -112,9 +114,12 @@ absl::StatusOr<Scrape> ParseMetrics(const std::string& text) {
 
 absl::StatusOr<Scrape> ScrapeMetrics(const std::string& address) {
   httplib::Client client("http://" + address);
+  client.set_read_timeout(kPatienceSeconds);
   const auto page = client.Get("/metrics");
   if (!page || page->status != 200) {
-    return absl::UnavailableError(absl::StrCat("no /metrics at ", address));
+    return absl::UnavailableError(absl::StrCat(
+        "no /metrics at ", address, ": ",
+        page ? absl::StrCat("status ", page->status) : httplib::to_string(page.error())));
   }
   return ParseMetrics(page->body);
 }
