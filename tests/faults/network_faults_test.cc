@@ -77,6 +77,18 @@ class NetworkFaults : public GangFaults {
     std::iota(numbers.begin(), numbers.end(), 1);
     return numbers;
   }
+  // Why the job's first generation ended, in the words of its history.
+  std::string WhyItEnded(const JobId& id) {
+    std::string why;
+    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
+      const auto* change = std::get_if<StateChanged>(&event.body);
+      if (change == nullptr || change->state != JobState::kRecovering) return true;
+      why = std::string(change->error.message());
+      return false;
+    });
+    EXPECT_EQ(end, absl::OkStatus());
+    return why;
+  }
   void ExpectHeldUp() {
     EXPECT_TRUE(Eventually(kPatience, [&] { return link_.bytes_held_up() > 0; }));
   }
@@ -170,6 +182,10 @@ TEST_P(Direction, ACutThatOutlastsTheLeaseCostsAGeneration) {
   cluster_.StartAgent("a");
   link_.CutLink(GetParam());
   ASSERT_TRUE(Until(id, [](const Job& job) { return job.generation == 2; }));
+  // What the agent hears no more of it ends itself, which the coordinator sees, if it can.
+  EXPECT_EQ(WhyItEnded(id), GetParam() == Cut::kToClient
+                                ? "worker b was lost: its connection broke"
+                                : "worker b was lost: no heartbeat for 5 s");
   ExpectRankEndedByItsAgent();
   const Job job = End(id);
   EXPECT_EQ(job.ranks.at(0).worker, WorkerId("a"));

@@ -46,7 +46,9 @@ absl::Status EndDeadLinksAfter(absl::Duration silence) {
   for (std::filesystem::directory_iterator fds("/proc/self/fd", error), end; !error && fds != end;
        fds.increment(error)) {
     const int fd = std::atoi(fds->path().filename().c_str());
-    if (IsTcpConnection(fd) && !EndWhenSilent(fd, silence)) {
+    if (!IsTcpConnection(fd) || EndWhenSilent(fd, silence)) continue;
+    // Another thread may have closed it just now.
+    if (errno != EBADF && errno != ENOTSOCK) {
       return absl::ErrnoToStatus(errno, "cannot set the timeouts of a link between ranks");
     }
   }
