@@ -84,8 +84,10 @@ Job EndedJob() {
 }
 
 void WriteMessages(Seeds* seeds) {
-  for (const auto& [name, spec] :
-       {std::pair("spec", GoodSpec()), {"learned", GoodLearnedSpec()}, {"full", FullSpec()}}) {
+  for (const auto& [name, spec] : {std::pair("spec", GoodSpec()),
+                                   {"learned", GoodLearnedSpec()},
+                                   {"full", FullSpec()},
+                                   {"learned_full", FullLearnedSpec()}}) {
     seeds->Write(name, Chosen(Kind::kSpec, ToProto(spec).SerializeAsString()));
   }
   std::string history, reports;
