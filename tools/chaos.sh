@@ -1,5 +1,6 @@
 #!/bin/bash
-# The long form of tests/faults (docs/reliability.md), for a quiet machine. Each run prints the seed that repeats it.
+# Unit tests under ThreadSanitizer, then the long form of tests/faults (docs/reliability.md), for a quiet machine. Each run
+# prints the seed that repeats it.
 #   RONDO_CHAOS_LONG=20      gang faults of each kind, at random (rank, step); crashes at later hits, too
 #   RONDO_CHAOS_SECONDS=300  length of one run of the chaos test, which runs ten times
 #   RONDO_SOAK_SECONDS=1800  how long clients are at work in the soak
@@ -7,6 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.." || exit
 export RONDO_CHAOS_LONG=${RONDO_CHAOS_LONG:-20} RONDO_CHAOS_SECONDS=${RONDO_CHAOS_SECONDS:-300} \
   RONDO_SOAK_SECONDS=${RONDO_SOAK_SECONDS:-1800}
+cmake --preset tsan
+cmake --build build/tsan -j "$(nproc)"
+ctest --preset tsan
 cmake --preset faults
 cmake --build build/faults -j "$(nproc)"
 ctest --test-dir build/faults -L faults -E chaos --output-on-failure --no-tests=error

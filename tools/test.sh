@@ -35,7 +35,7 @@ if cmake --preset asan-ubsan && cmake --build build/asan-ubsan -j "$jobs"; then
 else
   echo "asan-ubsan-build fail" >>"$results/checks.txt"
 fi
-if cmake --preset fuzz && cmake --build build/fuzz -j "$jobs"; then
+if cmake --preset fuzz && cmake --build build/fuzz -j "$jobs" --target rondo_fuzz_targets; then
   run_suite fuzz build/fuzz -L fuzz
 else
   echo "fuzz-build fail" >>"$results/checks.txt"

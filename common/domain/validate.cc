@@ -96,9 +96,9 @@ absl::Status ValidateEvaluation(const EvaluationSpec& evaluation) {
         ValidateData(absl::StrCat("the path of evaluation set \"", set.name, "\""), set.path));
   }
   RETURN_IF_ERROR(InRange("evaluation.seq_len", evaluation.seq_len, 2, kMaxSeqLen));
-  if (evaluation.windows >= 0) return absl::OkStatus();
+  if (evaluation.windows >= 0 && evaluation.windows <= kMaxSamples) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("evaluation.windows is ", evaluation.windows,
-                                                 "; it must be 0 (all) or positive"));
+                                                 "; it must be 0 (all) to ", kMaxSamples));
 }
 
 absl::Status ValidateOutputs(const JobSpec& spec) {
@@ -122,12 +122,12 @@ absl::Status ValidateOutputs(const JobSpec& spec) {
 
 // The largest power of two up to `group_size` that divides every number of inputs.
 int64_t Suggestion(int64_t group_size, const std::vector<LinearLayout>& linears) {
+  const auto fits = [&](int64_t candidate) {
+    return std::all_of(linears.begin(), linears.end(),
+                       [&](const LinearLayout& l) { return l.in % candidate == 0; });
+  };
   int64_t best = 1;
-  for (int64_t candidate = 1; candidate <= group_size; candidate *= 2) {
-    const bool fits = std::all_of(linears.begin(), linears.end(),
-                                  [&](const LinearLayout& l) { return l.in % candidate == 0; });
-    if (fits) best = candidate;
-  }
+  while (best <= group_size / 2 && fits(2 * best)) best *= 2;
   return best;
 }
 

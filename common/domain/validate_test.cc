@@ -77,7 +77,9 @@ TEST(ValidateTest, NamesTheFieldTheValueAndWhatWouldBeRight) {
        },
        "evaluation set name \"a\" is given twice; names are unique"},
       {[](JobSpec& s) { s.evaluation.windows = -2; },
-       "evaluation.windows is -2; it must be 0 (all) or positive"},
+       "evaluation.windows is -2; it must be 0 (all) to 1048576"},
+      {[](JobSpec& s) { s.evaluation.windows = std::numeric_limits<int64_t>::max(); },
+       "evaluation.windows is 9223372036854775807; it must be 0 (all) to 1048576"},
       {[](JobSpec& s) { s.exports.clear(); },
        "exports is empty; give at least one of dense, compressed-tensors"},
       {[](JobSpec& s) {
@@ -107,6 +109,13 @@ TEST(ValidateTest, GroupSizeMustDivideEveryInput) {
   EXPECT_EQ(ValidateForModel(spec, layout, 2),
             absl::InvalidArgumentError(
                 "grid.group_size 128 does not divide the 576 inputs of "
+                "model.layers.*.self_attn.q_proj; choose a divisor such as 64 or -1 for the whole "
+                "row"));
+  // However large it is.
+  spec.grid.group_size = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(ValidateForModel(spec, layout, 2),
+            absl::InvalidArgumentError(
+                "grid.group_size 9223372036854775807 does not divide the 576 inputs of "
                 "model.layers.*.self_attn.q_proj; choose a divisor such as 64 or -1 for the whole "
                 "row"));
   for (const int64_t fits : {-1, 64, 192}) {

@@ -155,6 +155,18 @@ absl::Status ReadOpt(const JsonFields& fields, ModelConfig* config) {
   return fields.OptionalBool("tie_word_embeddings", &config->tie_word_embeddings);
 }
 
+// From here on sizes are multiplied in int64.
+absl::Status CheckWeights(const ModelConfig& c, const std::string& path) {
+  constexpr double kMost = int64_t{1} << 50;
+  const auto number = [](int64_t size) { return static_cast<double>(size); };
+  const double attention = 4 * number(c.hidden_size) * number(c.num_heads) * number(c.head_dim);
+  const double mlp = 3 * number(c.hidden_size) * number(c.intermediate_size);
+  const double weights = (attention + mlp) * number(c.num_layers);
+  if (weights <= kMost) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": its sizes make a model of ", weights,
+                                                 " weights; at most ", kMost, " are supported"));
+}
+
 using ReadFamily = std::function<absl::Status(const JsonFields&, ModelConfig*)>;
 
 const std::map<std::string, ReadFamily>& Families() {
@@ -177,6 +189,7 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& model_dir) {
   RETURN_IF_ERROR(Annotate(LayoutOf(config).status(), path));
   RETURN_IF_ERROR(RefuseQuantized(fields));
   RETURN_IF_ERROR(Families().at(config.model_type)(fields, &config));
+  RETURN_IF_ERROR(CheckWeights(config, path));
   return config;
 }
 

@@ -47,6 +47,13 @@ class ConfigJsonTest : public testing::Test {
   json config_;
 };
 
+// Sizes that are each possible, and whose product is not.
+TEST_F(ConfigJsonTest, TheWholeModelCanBeCounted) {
+  config_["head_dim"] = 1 << 24;
+  EXPECT_EQ(MessageWith("hidden_size", 1 << 24),
+            ": its sizes make a model of 1.80145e+16 weights; at most 1.1259e+15 are supported");
+}
+
 TEST_F(ConfigJsonTest, BothSpellingsOfTheTinyModel) {
   const auto check = [](const ModelConfig& config) {
     EXPECT_EQ(config.model_type, "llama");

@@ -11,7 +11,7 @@
 
 namespace rondo {
 
-// Far above any model; products of two sizes and a count of layers stay within int64.
+// Far above any model; products of two sizes stay within int64.
 inline constexpr int64_t kMaxModelSize = 1 << 24;
 
 // `where` begins every message. A field that is null counts as absent.

@@ -1,5 +1,7 @@
 #include "proto/convert/agent.h"
 
+#include <utility>
+
 #include "proto/convert/job.h"
 #include "proto/convert/spec.h"
 
@@ -56,6 +58,15 @@ absl::StatusOr<WorkerInfo> FromProto(const v1::AgentHello& proto) {
     if (field->size() <= kLongest) continue;
     return absl::InvalidArgumentError(absl::StrCat("a field of hello is ", field->size(),
                                                    " bytes long; it must be at most ", kLongest));
+  }
+  // Far above any machine; sums of a worker's figures stay within int64.
+  constexpr int64_t kMostBytes = int64_t{1} << 50;
+  for (const auto& [name, value] :
+       {std::pair("memory_bytes", proto.memory_bytes()),
+        std::pair("rank_bytes", proto.rank_bytes()), std::pair("cpus", int64_t{proto.cpus()})}) {
+    if (value >= 0 && value <= kMostBytes) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " of hello is ", value, "; it must be 0 to ", kMostBytes));
   }
   WorkerInfo worker{WorkerId(proto.worker_id()), proto.host(), proto.version(), proto.device(),
                     proto.memory_bytes(),        proto.cpus(), proto.bf16()};

@@ -2,60 +2,17 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "proto/convert/agent.h"
 #include "proto/convert/job.h"
 #include "proto/convert/spec.h"
+#include "proto/convert/testing.h"
 
 namespace rondo {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
-
-JobSpec FullSpec() {
-  JobSpec spec;
-  spec.model.path = "/m";
-  spec.calibration = {"/c.npy", 3, 64, 9};
-  spec.grid = {3, -1, false};
-  spec.method = GptqSettings{0.0, ActOrder::kStatic, Propagate::kQuantized, 32};
-  spec.compute = {DType::kBFloat16, 4, 2};
-  spec.workers = 2;
-  spec.priority = -3;
-  spec.evaluation = {{{"wiki", "/w"}, {"c4", "/d"}}, 128, 7, false};
-  spec.exports = {ExportFormat::kDense, ExportFormat::kCompressedTensors};
-  spec.overrides = {{.pattern = "*.0.*", .skip = true},
-                    {.pattern = "*", .bits = 8, .group_size = -1, .method = LayerMethod::kRtn}};
-  return spec;
-}
-
-LearnedRoundingSettings Learned() {
-  LearnedRoundingSettings learned;
-  learned.parameters =
-      CodebookSettings{3, 17, Clustering::kLinf, CodebookScope::kLayer, 0, 0.0, 0.25};
-  learned.init = RoundingInit::kRtn;
-  learned.gptq = {0.5, ActOrder::kStatic, Propagate::kFullPrecision, 16};
-  learned.start = RoundingStart::kFractional;
-  TrainingSettings& training = learned.training;
-  training.steps = 0;
-  training.batch = 6;
-  training.objective = Objective::kBlockThenEndToEnd;
-  training.forward = RoundingForward::kSoftThenStraightThrough;
-  training.straight_through_share = 0;
-  training.loss = TrainingLoss::kLanguageModel;
-  training.temperature = 0;
-  training.teacher.path = "/t";
-  training.top_k = 64;
-  training.learning_rate = 0;
-  training.warmup = 0.25;
-  training.schedule = LearningRateSchedule::kLinear;
-  training.round_weight = 0;
-  training.beta_start = 0;
-  training.beta_end = 1;
-  training.beta_hold = 0;
-  training.dtype = DType::kBFloat16;
-  training.checkpoint_every = 0;
-  training.replicas = 3;
-  return learned;
-}
 
 // Every field of the message differs from its default, so a field that a conversion forgets shows.
 template <typename Domain>
@@ -66,35 +23,24 @@ void ExpectRoundTrip(const Domain& value) {
   EXPECT_TRUE(MessageDifferencer::Equals(proto, ToProto(*back))) << proto.DebugString();
 }
 
-std::vector<EventBody> AllBodies() {
-  const Plan plan{{{0, 3, 100}, {3, 5, 200}},
-                  2,
-                  true,
-                  DType::kFloat16,
-                  DType::kBFloat16,
-                  true,
-                  6,
-                  7,
-                  8.5,
-                  9,
-                  10,
-                  11,
-                  {"note"},
-                  {7, 0},
-                  12};
-  return {StateChanged{JobState::kFailed, absl::NotFoundError("gone"), "alice"},
-          GangFormed{4, {{WorkerId("w"), "h", "cuda:1"}}},
-          PlanMade{plan},
-          Progress{Phase::kPreflight, 1, 2, 3, "layers"},
-          PhaseFinished{Phase::kEvaluate, 1, 2.5, 3e9, 1 << 28},
-          LayerQuantized{3, 1, 0.5, {{"mlp.up_proj", 0.1, 0.01, 4}}},
-          Note{Severity::kWarning, -1, "careful"},
-          Evaluated{"wiki", true, 12.5, 100, true},
-          ArtifactsPublished{{{ExportFormat::kDense, "model.safetensors", 5, "ab"}}},
-          LayerClustered{3, 1, 0.5, {{"mlp.up_proj", 128, 0.01, 0.02, 0.125, 9}}},
-          TrainingStep{3, 20, "e2e", 1.5, 1.25, 0.25, 0.5, 0.01, 900, 4.5},
-          TrainingFinished{100, 800, 0.25, 0.125, 1.5, 2.5, 1 << 20},
-          SourceFetched{"s3://b/m", "/d/m", 5, 6}};
+// So that a field added to an event is added to testing.h, too.
+void ExpectEveryFieldSet(const google::protobuf::Message& message) {
+  const auto* reflection = message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const auto* field = message.GetDescriptor()->field(i);
+    const bool message_type = field->message_type() != nullptr;
+    if (field->is_repeated()) {
+      const int size = reflection->FieldSize(message, field);
+      EXPECT_GT(size, 0) << field->full_name();
+      if (size == 0 || !message_type) continue;
+      ExpectEveryFieldSet(reflection->GetRepeatedMessage(message, field, size - 1));
+    } else if (field->real_containing_oneof() == nullptr) {
+      EXPECT_TRUE(reflection->HasField(message, field)) << field->full_name();
+      if (message_type) ExpectEveryFieldSet(reflection->GetMessage(message, field));
+    } else if (message_type && reflection->HasField(message, field)) {
+      ExpectEveryFieldSet(reflection->GetMessage(message, field));
+    }
+  }
 }
 
 TEST(ConvertTest, SpecRoundTrips) {
@@ -114,7 +60,7 @@ TEST(ConvertTest, SpecRoundTrips) {
 // Fields whose zero has a meaning, or is for Validate() to refuse, do not become their defaults.
 TEST(ConvertTest, LearnedRoundingRoundTrips) {
   JobSpec spec = FullSpec();
-  spec.method = Learned();
+  spec.method = LearnedRounding();
   ExpectRoundTrip(spec);
   const auto proto = ToProto(spec).learned_rounding();
   for (const google::protobuf::Message* message : std::vector<const google::protobuf::Message*>{
@@ -229,7 +175,9 @@ TEST(ConvertTest, EveryEventRoundTrips) {
   ASSERT_EQ(bodies.size(), std::variant_size_v<EventBody>);
   for (size_t i = 0; i < bodies.size(); ++i) {
     EXPECT_EQ(bodies[i].index(), i);
-    ExpectRoundTrip(JobEvent{7, absl::FromUnixMillis(1234567), 2, bodies[i]});
+    const JobEvent event{7, absl::FromUnixMillis(1234567), 2, bodies[i]};
+    ExpectRoundTrip(event);
+    ExpectEveryFieldSet(ToProto(event));
   }
 }
 
@@ -271,6 +219,44 @@ TEST(ConvertTest, TaskReportsAndWorkersRoundTrip) {
                           WorkerState::kBusy, JobId("j")};
   ExpectRoundTrip(worker);
   EXPECT_EQ(FromProto(ToHello(worker))->memory_bytes, 5);
+}
+
+TEST(ConvertTest, RefusesTimesThatAreNone) {
+  v1::JobEvent event;
+  event.mutable_note()->set_severity(v1::Note::SEVERITY_INFO);
+  const auto status = [&](int64_t seconds, int nanos) {
+    event.mutable_time()->set_seconds(seconds);
+    event.mutable_time()->set_nanos(nanos);
+    return FromProto(event).status();
+  };
+  EXPECT_EQ(status(253402300799, 999999999), absl::OkStatus());
+  EXPECT_EQ(status(-62135596800, 0), absl::OkStatus());
+  EXPECT_EQ(
+      status(253402300800, 0).message(),
+      "a time is 253402300800 s and 0 ns since 1970; it must be in the years 1 to 9999, with 0 "
+      "to 999999999 ns");
+  EXPECT_FALSE(status(std::numeric_limits<int64_t>::max(), 2147483646).ok());
+  EXPECT_FALSE(status(0, -1).ok());
+}
+
+// Numbers with which others go on to calculate.
+TEST(ConvertTest, RefusesNumbersThatNoWorkerAndNoPlanHas) {
+  WorkerInfo worker{WorkerId("w"), "h", "0.1", "cuda:0", 5, 2, true};
+  worker.rank_bytes = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(FromProto(ToHello(worker)).status().message(),
+            "rank_bytes of hello is 9223372036854775807; it must be 0 to 1125899906842624");
+  worker.rank_bytes = 0;
+  worker.memory_bytes = -1;
+  EXPECT_EQ(FromProto(ToHello(worker)).status().message(),
+            "memory_bytes of hello is -1; it must be 0 to 1125899906842624");
+  Plan plan;
+  plan.stages.resize(2);
+  for (const int replicas : {-1, std::numeric_limits<int>::max()}) {
+    plan.replicas = replicas;
+    EXPECT_EQ(FromProto(ToProto(plan)).status().message(),
+              absl::StrCat("plan.replicas is ", replicas,
+                           " for 2 stages; their product must be 0 to 1048576"));
+  }
 }
 
 }  // namespace

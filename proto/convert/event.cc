@@ -230,7 +230,7 @@ v1::JobEvent ToProto(const JobEvent& event) {
 absl::StatusOr<JobEvent> FromProto(const v1::JobEvent& proto) {
   JobEvent event;
   event.number = proto.number();
-  event.time = FromProto(proto.time());
+  ASSIGN_OR_RETURN(event.time, FromProto(proto.time()));
   event.generation = proto.generation();
   ASSIGN_OR_RETURN(event.body, BodyFromProto(proto));
   return event;

@@ -40,9 +40,13 @@ absl::StatusOr<Job> FromProto(const v1::Job& proto) {
   job.request_id = proto.request_id();
   job.owner = proto.owner();
   ASSIGN_OR_RETURN(job.spec, FromProto(proto.spec()));
-  job.created = FromProto(proto.create_time());
-  if (proto.has_start_time()) job.started = FromProto(proto.start_time());
-  if (proto.has_finish_time()) job.finished = FromProto(proto.finish_time());
+  ASSIGN_OR_RETURN(job.created, FromProto(proto.create_time()));
+  if (proto.has_start_time()) {
+    ASSIGN_OR_RETURN(job.started, FromProto(proto.start_time()));
+  }
+  if (proto.has_finish_time()) {
+    ASSIGN_OR_RETURN(job.finished, FromProto(proto.finish_time()));
+  }
   ASSIGN_OR_RETURN(job.state, StateFromProto(proto.state()));
   job.error = FromProto(proto.error());
   job.generation = proto.generation();

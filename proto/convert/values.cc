@@ -1,10 +1,14 @@
 #include "proto/convert/values.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <utility>
 
 #include "proto/convert/spec.h"
 
 namespace rondo {
+
+using google::protobuf::util::TimeUtil;
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
   google::protobuf::Timestamp proto;
@@ -15,7 +19,14 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
   return proto;
 }
 
-absl::Time FromProto(const google::protobuf::Timestamp& proto) {
+absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& proto) {
+  if (proto.seconds() < TimeUtil::kTimestampMinSeconds ||
+      proto.seconds() > TimeUtil::kTimestampMaxSeconds || proto.nanos() < 0 ||
+      proto.nanos() >= 1'000'000'000) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a time is ", proto.seconds(), " s and ", proto.nanos(),
+                     " ns since 1970; it must be in the years 1 to 9999, with 0 to 999999999 ns"));
+  }
   return absl::FromUnixSeconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
 }
 
@@ -73,6 +84,13 @@ absl::StatusOr<Plan> FromProto(const v1::Plan& proto) {
   plan.export_bytes = proto.export_bytes();
   plan.scratch_bytes = proto.scratch_bytes();
   plan.notes.assign(proto.notes().begin(), proto.notes().end());
+  // Far above any gang; WorldSize() stays an int.
+  constexpr int64_t kMostRanks = 1 << 20;
+  if (proto.replicas() < 0 || int64_t{proto.stages_size()} * proto.replicas() > kMostRanks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan.replicas is ", proto.replicas(), " for ", proto.stages_size(),
+                     " stages; their product must be 0 to ", kMostRanks));
+  }
   if (proto.replicas() != 0) plan.replicas = proto.replicas();
   ASSIGN_OR_RETURN(plan.training_dtype, FromProto(proto.training_dtype()));
   plan.override_layers.assign(proto.override_layers().begin(), proto.override_layers().end());

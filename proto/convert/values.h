@@ -15,7 +15,8 @@
 namespace rondo {
 
 google::protobuf::Timestamp ToProto(absl::Time time);
-absl::Time FromProto(const google::protobuf::Timestamp& proto);
+// Of the years 1 to 9999, which are all that a Timestamp may hold.
+absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& proto);
 
 // Codes are google.rpc.Code, as absl's; one that is not known becomes UNKNOWN.
 v1::Error ToProto(const absl::Status& status);

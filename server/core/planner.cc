@@ -17,32 +17,36 @@ namespace {
 constexpr int64_t kFloatBytes = 4;
 
 // Of one boundary, while training end to end: hidden states forward, their gradients backward.
-int64_t TrainingWireBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
-                          const ModelFacts& facts, DType dtype) {
+double TrainingWireBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
+                         const ModelFacts& facts, DType dtype) {
   const TrainingSettings& training = learned.training;
   if (training.objective == Objective::kBlock) return 0;
   const int64_t window = spec.calibration.seq_len * facts.config.hidden_size * BytesOf(dtype);
-  return training.steps * training.batch * window * 2;
+  return 2.0 * static_cast<double>(training.steps * training.batch) * static_cast<double>(window);
 }
 
-// Hidden states that cross each of the boundaries between stages.
+// Hidden states that cross each of the boundaries between stages. In floating point, since the most
+// that a spec may ask for is beyond int64; exact below 2^53.
 int64_t WireBytes(const JobSpec& spec, const ModelFacts& facts, const Plan& plan) {
+  constexpr double kMost = int64_t{1} << 62;
   const auto* learned = std::get_if<LearnedRoundingSettings>(&spec.method);
   // Statistics of GPTQ, and the teacher's states.
   const int passes = (GptqOf(spec.method) != nullptr ? 1 : 0) + (learned != nullptr ? 1 : 0);
-  int64_t per_boundary = passes * spec.calibration.samples * spec.calibration.seq_len *
-                         facts.config.hidden_size * BytesOf(plan.dtype);
+  double per_boundary =
+      static_cast<double>(passes * spec.calibration.samples * spec.calibration.seq_len *
+                          facts.config.hidden_size * BytesOf(plan.dtype));
   // The original, the quantized model, and the one that training starts from.
   const int models = (spec.evaluation.original ? 1 : 0) +
                      (std::holds_alternative<EvaluateOnly>(spec.method) ? 0 : 1) +
                      (learned != nullptr ? 1 : 0);
   for (const int64_t windows : facts.evaluation_windows) {
-    per_boundary +=
-        models * windows * spec.evaluation.seq_len * facts.config.hidden_size * kFloatBytes;
+    per_boundary += static_cast<double>(models * windows * spec.evaluation.seq_len *
+                                        facts.config.hidden_size * kFloatBytes);
   }
   if (learned != nullptr)
     per_boundary += TrainingWireBytes(*learned, spec, facts, plan.training_dtype);
-  return per_boundary * (static_cast<int64_t>(plan.stages.size()) - 1);
+  const double boundaries = static_cast<double>(plan.stages.size()) - 1;
+  return static_cast<int64_t>(std::min(kMost, per_boundary * boundaries));
 }
 
 std::string Gibibytes(int64_t bytes) { return absl::StrFormat("%.1f GiB", bytes / 1073741824.0); }

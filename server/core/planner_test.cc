@@ -79,6 +79,19 @@ TEST(PlannerTest, PlanOfTheTinyModel) {
   EXPECT_EQ(MakePlan(spec, *facts, {{1, 1}}, {Worker("cuda:0")}).wire_bytes, 0);
 }
 
+// The most that can be asked for is beyond int64.
+TEST(PlannerTest, WireBytesEndSomewhere) {
+  JobSpec spec = TinySpec(2);
+  const auto facts = CheckSpec(spec);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  spec.calibration.seq_len = 1 << 20;
+  LearnedRoundingSettings learned;
+  learned.training.steps = 10'000'000;
+  learned.training.batch = 4096;
+  spec.method = learned;
+  EXPECT_EQ(MakePlan(spec, *facts, {{2, 1}}, {}).wire_bytes, int64_t{1} << 62);
+}
+
 TEST(PlannerTest, NotesSayWhatTheUserShouldKnow) {
   JobSpec spec = TinySpec(2);
   std::get<GptqSettings>(spec.method).propagate = Propagate::kQuantized;

@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <span>
 
 #include "common/format/safetensors_header.h"
@@ -11,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (tensors.ok()) {
     for (const rondo::StoredTensor& tensor : *tensors) {
       const auto bytes = static_cast<uint64_t>(tensor.info.bytes());
-      if (tensor.offset < 0 || static_cast<uint64_t>(tensor.offset) + bytes > size) std::abort();
+      rondo::Require(tensor.offset >= 0 && static_cast<uint64_t>(tensor.offset) + bytes <= size,
+                     "a tensor lies inside the file");
     }
   }
   (void)rondo::ReadSafetensorsMetadata(file, "F").ok();

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -19,6 +21,13 @@ inline std::string_view AsText(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
+// Ends the process, which is how a target reports what it has found.
+inline void Require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", what);
+  std::abort();
+}
+
 // A folder of this process that goes with it, for readers of files.
 class FuzzDir {
  public:
@@ -30,6 +39,7 @@ class FuzzDir {
   FuzzDir(const FuzzDir&) = delete;
   FuzzDir& operator=(const FuzzDir&) = delete;
 
+  std::string path() const { return path_.string(); }
   std::string Write(const std::string& name, std::string_view contents) const {
     std::ofstream(path_ / name, std::ios::binary) << contents;
     return path_.string();
