@@ -106,7 +106,7 @@ absl::Status DownloadFolder::CheckFits(const std::string& what,
   ASSIGN_OR_RETURN(const int64_t most, MostBytes());
   if (bytes <= most) return absl::OkStatus();
   const std::string room =
-      most == quota_bytes_
+      quota_bytes_ > 0 && most == quota_bytes_
           ? absl::StrCat("the quota of downloads is ", ShortBytes(most), " (--download-quota)")
           : absl::StrCat(root_, " has room for ", ShortBytes(most), " without other downloads");
   return absl::ResourceExhaustedError(absl::StrCat(what, " needs ", ShortBytes(bytes), "; ", room));

@@ -164,6 +164,10 @@ absl::StatusOr<std::optional<ModelFacts>> SourceFetcher::FetchAll(Task* task) {
     return std::nullopt;
   }
   task->holds = std::move(room.holds);
+  // Last what others fetch: who waits for them must not keep them waiting for what it holds alone.
+  std::stable_partition(sources.begin(), sources.end(), [&](const FoundSource& source) {
+    return task->holds.contains(source.download.content);
+  });
   LocalPaths paths;
   for (const FoundSource& source : sources) {
     RETURN_IF_ERROR(FetchOne(&client, source, task, stop_requested));

@@ -20,6 +20,8 @@ JOBS = {
     "vqround, float32, evaluated": ["--method", "vqround", "--steps", "4", "--train-dtype", "float32", *TRAINING,
                                     *EVALUATION],
     "vqround, two workers": ["--method", "vqround", "--steps", "4", "--dtype", "bfloat16", "--workers", "2", *TRAINING],
+    "adaround, 20 of 30 layers skipped": ["--method", "adaround", "--steps", "2", "--dtype", "bfloat16", "--override",
+                                          "model.layers.1?.*:skip", "--override", "model.layers.2?.*:skip", *TRAINING],
     "adaround": ["--method", "adaround", "--steps", "2", "--dtype", "bfloat16", *TRAINING],
 }
 TOLERANCE = 0.15
