@@ -3,12 +3,13 @@
 #include <httplib.h>
 
 #include <limits>
-#include <regex>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
 namespace rondo {
@@ -18,21 +19,53 @@ constexpr int kPatienceSeconds = 30;
 
 std::string NameOf(const std::string& series) { return series.substr(0, series.find('{')); }
 
+// How much of `text` is a name.
+size_t NameLength(absl::string_view text) {
+  size_t length = 0;
+  while (length < text.size() && (absl::ascii_islower(text[length]) || text[length] == '_' ||
+                                  (length > 0 && absl::ascii_isdigit(text[length])))) {
+    ++length;
+  }
+  return length;
+}
+
+// Takes a name off the front; empty: there is none.
+std::string TakeName(absl::string_view* text) {
+  const std::string name(text->substr(0, NameLength(*text)));
+  text->remove_prefix(name.size());
+  return name;
+}
+
+// Takes {a="b",c="d"} off the front, if it is there; false: it is something else.
+bool TakeLabels(absl::string_view* text) {
+  if (!absl::ConsumePrefix(text, "{")) return true;
+  do {
+    if (TakeName(text).empty() || !absl::ConsumePrefix(text, "=\"")) return false;
+    while (!text->empty() && text->front() != '"') {
+      text->remove_prefix(text->front() == '\\' && text->size() > 1 ? 2 : 1);
+    }
+    if (!absl::ConsumePrefix(text, "\"")) return false;
+  } while (absl::ConsumePrefix(text, ","));
+  return absl::ConsumePrefix(text, "}");
+}
+
 class Parser {
  public:
   absl::Status Take(const std::string& line) {
-    static const std::regex kComment("# (HELP|TYPE) ([a-z][a-z0-9_]*) (.+)");
-    static const std::regex kSample(
-        R"re(([a-z][a-z0-9_]*)((?:\{(?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)+\})?) (\S+))re");
-    std::smatch match;
-    if (std::regex_match(line, match, kComment)) {
-      return match[1] == "HELP" ? TakeHelp(match[2]) : TakeType(match[2], match[3]);
+    absl::string_view left = line;
+    const bool help = absl::ConsumePrefix(&left, "# HELP ");
+    const bool type = !help && absl::ConsumePrefix(&left, "# TYPE ");
+    const std::string name = TakeName(&left);
+    if (!help && !type && !TakeLabels(&left)) return absl::InvalidArgumentError("bad labels");
+    const std::string series(line.data(), left.data());
+    if (name.empty() || !absl::ConsumePrefix(&left, " ") || left.empty()) {
+      return absl::InvalidArgumentError("it is neither a sample nor about one");
     }
+    if (help) return TakeHelp(name);
+    if (type) return TakeType(name, std::string(left));
     double value = 0;
-    if (!std::regex_match(line, match, kSample) || !absl::SimpleAtod(match[3].str(), &value)) {
-      return absl::InvalidArgumentError("it is no sample");
-    }
-    return TakeSample(match[1], match[1].str() + match[2].str(), value);
+    if (!absl::SimpleAtod(left, &value)) return absl::InvalidArgumentError("it has no value");
+    return TakeSample(name, series, value);
   }
 
   absl::StatusOr<Scrape> Finish() {
