@@ -7,6 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <latch>
 #include <random>
 #include <thread>
 
@@ -139,6 +140,28 @@ TEST_F(Chaos, EveryPromiseHolds) {
   EXPECT_GT(unknown, 0);
   EXPECT_GT(succeeded, 0);
   EXPECT_EQ(CheckPromises(history), absl::OkStatus());
+}
+
+TEST_F(Chaos, ARequestThatManySendAtOnceMakesOneJob) {
+  constexpr int kSenders = 16;
+  ASSERT_TRUE(cluster_.StartServer());
+  const JobSpec spec = cluster_.Spec("gang-1", 1);
+  std::latch connected(kSenders);
+  std::vector<std::thread> senders;
+  senders.reserve(kSenders);
+  for (int i = 0; i < kSenders; ++i) {
+    senders.emplace_back([&, i] {
+      ObservedClient client(absl::StrCat("s", i), cluster_.address(), &recorder_);
+      EXPECT_TRUE(client.raw().ListWorkers().ok());
+      connected.arrive_and_wait();
+      const auto job = client.Submit(spec, "once");
+      EXPECT_TRUE(job.ok()) << job.status();
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  const auto jobs = ReadAll(RondoClient::Connect(cluster_.address()).get());
+  ASSERT_TRUE(jobs.ok()) << jobs.status();
+  EXPECT_EQ(jobs->size(), 1u);
 }
 
 }  // namespace
