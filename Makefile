@@ -17,8 +17,8 @@ test:       ## every test
 	@CHECKS=1 FUZZ=1 tools/install_deps.sh
 	@tools/test.sh
 
-chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray; about an hour
-	@CHECKS=1 tools/install_deps.sh
+chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray, a soak, TSan, fuzzing; an hour and a half
+	@CHECKS=1 FUZZ=1 tools/install_deps.sh
 	@tools/chaos.sh
 
 check:      ## layers and format, without a build

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Unit tests under ThreadSanitizer, then the long form of tests/faults (docs/reliability.md), for a quiet machine. Each run
+# Every fuzz target for a minute, unit tests under ThreadSanitizer, then the long form of tests/faults (docs/reliability.md), for a quiet machine. Each run
 # prints the seed that repeats it.
 #   RONDO_CHAOS_LONG=20      gang faults of each kind, at random (rank, step); crashes at later hits, too
 #   RONDO_CHAOS_SECONDS=300  length of one run of the chaos test, which runs ten times
@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.." || exit
 export RONDO_CHAOS_LONG=${RONDO_CHAOS_LONG:-20} RONDO_CHAOS_SECONDS=${RONDO_CHAOS_SECONDS:-300} \
   RONDO_SOAK_SECONDS=${RONDO_SOAK_SECONDS:-1800}
+tests/fuzz/run.sh 60
 cmake --preset tsan
 cmake --build build/tsan -j "$(nproc)"
 ctest --preset tsan
