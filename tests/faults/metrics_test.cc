@@ -45,7 +45,7 @@ std::set<std::string> Served(const Scrape& page) {
         if (key != "le") labels.insert(key);
       }
     }
-    std::string row = name + " " + type + " ";
+    std::string row = absl::StrCat(name, " ", type, " ");
     for (const std::string& label : labels) row += label + " ";
     rows.insert(row);
   }

@@ -31,7 +31,7 @@ size_t NameLength(absl::string_view text) {
 
 // Takes a name off the front; empty: there is none.
 std::string TakeName(absl::string_view* text) {
-  const std::string name(text->substr(0, NameLength(*text)));
+  std::string name(text->substr(0, NameLength(*text)));
   text->remove_prefix(name.size());
   return name;
 }

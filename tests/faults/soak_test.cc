@@ -115,6 +115,7 @@ class SoakTest : public testing::Test {
   void Work(absl::Duration length, uint64_t seed) {
     soak_.stop = false;
     std::vector<std::thread> threads;
+    threads.reserve(7);
     for (int i = 0; i < 3; ++i) threads.emplace_back(RunGoodClient, &soak_, seed + i);
     for (int i = 3; i < 5; ++i) threads.emplace_back(RunHastyClient, &soak_, seed + i);
     threads.emplace_back(RunProcesses, &soak_, seed + 5);
@@ -228,7 +229,7 @@ TEST_F(SoakTest, NothingGrowsAndMetricsAreWhatClientsKnow) {
   Rest warm = start;
   for (int round = 1; round <= kRounds; ++round) {
     SCOPED_TRACE(absl::StrCat("round ", round));
-    Work(length / kRounds, seed + 100 * round);
+    Work(length / kRounds, seed + uint64_t{100} * round);
     const Rest rest = TakeRest(round <= kWarmUp ? start : warm);
     Print(absl::StrCat("round ", round), rest);
     if (round <= kWarmUp) Raise(rest, &warm);
