@@ -61,6 +61,18 @@ class GangFaults : public testing::Test {
     EXPECT_EQ(end, absl::OkStatus());
     return count;
   }
+  // Why the job's first generation ended, in the words of its history.
+  std::string WhyItEnded(const JobId& id) {
+    std::string why;
+    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
+      const auto* change = std::get_if<StateChanged>(&event.body);
+      if (change == nullptr || change->state != JobState::kRecovering) return true;
+      why = std::string(change->error.message());
+      return false;
+    });
+    EXPECT_EQ(end, absl::OkStatus());
+    return why;
+  }
   void ExpectResult(const JobId& id, int64_t steps) {
     EXPECT_EQ(cluster_.artifact(id), absl::StrCat(GangResult(steps)));
   }
