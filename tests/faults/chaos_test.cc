@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <csignal>
 #include <cstdlib>
-#include <latch>
 #include <random>
 #include <thread>
 
@@ -144,24 +144,27 @@ TEST_F(Chaos, EveryPromiseHolds) {
 
 TEST_F(Chaos, ARequestThatManySendAtOnceMakesOneJob) {
   constexpr int kSenders = 16;
+  constexpr int kRequests = 30;
   ASSERT_TRUE(cluster_.StartServer());
   const JobSpec spec = cluster_.Spec("gang-1", 1);
-  std::latch connected(kSenders);
+  std::barrier at_once(kSenders);
   std::vector<std::thread> senders;
   senders.reserve(kSenders);
   for (int i = 0; i < kSenders; ++i) {
     senders.emplace_back([&, i] {
       ObservedClient client(absl::StrCat("s", i), cluster_.address(), &recorder_);
-      EXPECT_TRUE(client.raw().ListWorkers().ok());
-      connected.arrive_and_wait();
-      const auto job = client.Submit(spec, "once");
-      EXPECT_TRUE(job.ok()) << job.status();
+      EXPECT_TRUE(client.raw().ListWorkers().ok());  // connected
+      for (int request = 0; request < kRequests; ++request) {
+        at_once.arrive_and_wait();
+        const auto job = client.Submit(spec, absl::StrCat(request));
+        EXPECT_TRUE(job.ok()) << job.status();
+      }
     });
   }
   for (std::thread& sender : senders) sender.join();
   const auto jobs = ReadAll(RondoClient::Connect(cluster_.address()).get());
   ASSERT_TRUE(jobs.ok()) << jobs.status();
-  EXPECT_EQ(jobs->size(), 1u);
+  EXPECT_EQ(jobs->size(), static_cast<size_t>(kRequests));
 }
 
 }  // namespace

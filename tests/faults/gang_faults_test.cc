@@ -60,6 +60,9 @@ TEST_P(GangFault, AtARankAndStepCostsAGenerationAndNothingElse) {
     EXPECT_EQ(Notes(id, "fault " + GetParam().name), 1);  // it happened, once
     EXPECT_EQ(job.generation, GetParam().generations);
     EXPECT_EQ(job.retries, GetParam().generations - 1);
+    if (GetParam().name == "stop") {  // by its silence, before the gang counts as stuck
+      EXPECT_THAT(WhyItEnded(id), HasSubstr("no sign of life for 5s"));
+    }
     // Rank 0 saves after each step; rank 1 may be in the next one by then.
     const bool race = rank == 1 && step == 1;
     const bool resumes = step > 0 && GetParam().generations > 1;

@@ -39,9 +39,10 @@ class GangFaults : public testing::Test {
   }
   // Once the job has ended. The server may just have been away.
   Job End(const JobId& id) {
-    EXPECT_TRUE(Eventually(kPatience, [&] {
-      return client_->Watch(id, 0, [](const JobEvent&) { return true; }).ok();
-    }));
+    EXPECT_TRUE(Eventually(3 * kPatience, [&] {
+      const auto job = client_->Get(id);
+      return job.ok() && IsFinal(job->state);
+    })) << "the job has not ended";
     return client_->Get(id).value_or(Job());
   }
   bool Until(const JobId& id, const std::function<bool(const Job&)>& holds) {
@@ -50,16 +51,34 @@ class GangFaults : public testing::Test {
       return job.ok() && holds(*job);
     });
   }
+  // So far.
+  std::vector<JobEvent> EventsOf(const JobId& id) {
+    const int64_t last = client_->Get(id).value_or(Job()).last_event;
+    std::vector<JobEvent> events;
+    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
+      events.push_back(event);
+      return event.number < last;
+    });
+    EXPECT_EQ(end, absl::OkStatus());
+    return events;
+  }
   // How many of the job's notes contain `text`.
   int Notes(const JobId& id, const std::string& text) {
     int count = 0;
-    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
+    for (const JobEvent& event : EventsOf(id)) {
       const auto* note = std::get_if<Note>(&event.body);
       count += note != nullptr && note->message.find(text) != std::string::npos ? 1 : 0;
-      return true;
-    });
-    EXPECT_EQ(end, absl::OkStatus());
+    }
     return count;
+  }
+  // Why the job's first generation ended, in the words of its history.
+  std::string WhyItEnded(const JobId& id) {
+    for (const JobEvent& event : EventsOf(id)) {
+      const auto* change = std::get_if<StateChanged>(&event.body);
+      if (change == nullptr || change->state != JobState::kRecovering) continue;
+      return std::string(change->error.message());
+    }
+    return "";
   }
   void ExpectResult(const JobId& id, int64_t steps) {
     EXPECT_EQ(cluster_.artifact(id), absl::StrCat(GangResult(steps)));

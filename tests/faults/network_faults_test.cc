@@ -77,18 +77,6 @@ class NetworkFaults : public GangFaults {
     std::iota(numbers.begin(), numbers.end(), 1);
     return numbers;
   }
-  // Why the job's first generation ended, in the words of its history.
-  std::string WhyItEnded(const JobId& id) {
-    std::string why;
-    const absl::Status end = client_->Watch(id, 0, [&](const JobEvent& event) {
-      const auto* change = std::get_if<StateChanged>(&event.body);
-      if (change == nullptr || change->state != JobState::kRecovering) return true;
-      why = std::string(change->error.message());
-      return false;
-    });
-    EXPECT_EQ(end, absl::OkStatus());
-    return why;
-  }
   void ExpectHeldUp() {
     EXPECT_TRUE(Eventually(kPatience, [&] { return link_.bytes_held_up() > 0; }));
   }
@@ -140,7 +128,8 @@ TEST_F(NetworkFaults, AWatchGoesOnAfterCutsAndResets) {
     link_.Reset();  // what is held up is lost
     link_.Heal();
   }
-  EXPECT_EQ(watcher.Join(), AllEvents(id));
+  const std::vector<int64_t> seen = watcher.Join();
+  EXPECT_EQ(seen, AllEvents(id));
   EXPECT_EQ(link_.resets(), 2);
   ExpectCost(End(id), 1, 300);
 }
@@ -215,7 +204,8 @@ TEST_F(ImpatientNetworkFaults, AWatchGoesOnOnAnotherConnectionThanTheDeadOne) {
   ExpectHeldUp();
   link_.Heal();
   EXPECT_TRUE(client_->Cancel(id).ok());
-  EXPECT_EQ(watcher.Join(), AllEvents(id));
+  const std::vector<int64_t> seen = watcher.Join();
+  EXPECT_EQ(seen, AllEvents(id));
   ExpectAllFree(1);
 }
 
