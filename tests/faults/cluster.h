@@ -26,6 +26,8 @@ class Process {
   // Until it has ended, or false. *how, when given, becomes waitpid's status.
   bool WaitFor(absl::Duration timeout, int* how = nullptr);
   void Kill();
+  // Files that it writes grow to `bytes` and no further.
+  void LimitFiles(int64_t bytes);
 
  private:
   pid_t pid_ = -1;  // -1: ended
@@ -48,6 +50,7 @@ class Cluster {
 
   const std::string& address() const { return address_; }
   std::string state_dir() const { return dir_ + "/state"; }
+  std::string server_log() const { return dir_ + "/server.log"; }
   std::string artifact(const JobId& job) const;
 
   // A job for ranks that behave so (gang_rank_main.cc).
