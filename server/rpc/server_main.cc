@@ -159,6 +159,7 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails, in words
   const absl::Status end = Serve(flags, signals);
   if (end.ok()) return 0;
   std::cerr << "rondo-server: " << end.message() << std::endl;

@@ -1,5 +1,5 @@
-// The store on a disk that fails: SQLite's own file functions with one write or one fsync that does
-// not work. Each in turn, so that no step of a commit is left out.
+// The store on a disk that fails: SQLite's own file functions with one write, fsync or read that
+// does not work. Each in turn, so that no step of a commit is left out.
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
@@ -11,7 +11,7 @@
 namespace rondo {
 namespace {
 
-enum class Operation { kWrite, kSync };
+enum class Operation { kWrite, kSync, kRead };
 
 // SQLite's default file functions, but for one call. Global, as SQLite's own table is.
 class FaultyDisk {
@@ -42,13 +42,15 @@ class FaultyDisk {
   static int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     const int code = real_->xOpen(real_, name, file, flags, out_flags);
     if (file->pMethods == nullptr) return code;
-    // SQLite has a table of functions for each way of locking; all write and sync by the same ones.
+    // SQLite has a table of functions for each way of locking; these three are the same in all.
     const sqlite3_io_methods* real = file->pMethods;
     real_write_ = real->xWrite;
     real_sync_ = real->xSync;
+    real_read_ = real->xRead;
     sqlite3_io_methods& faulty = methods_.try_emplace(real, *real).first->second;
     faulty.xWrite = Write;
     faulty.xSync = Sync;
+    faulty.xRead = Read;
     file->pMethods = &faulty;
     return code;
   }
@@ -58,12 +60,16 @@ class FaultyDisk {
   static int Sync(sqlite3_file* file, int flags) {
     return FailsNow(Operation::kSync) ? error_ : real_sync_(file, flags);
   }
+  static int Read(sqlite3_file* file, void* data, int bytes, sqlite3_int64 offset) {
+    return FailsNow(Operation::kRead) ? error_ : real_read_(file, data, bytes, offset);
+  }
 
   static inline sqlite3_vfs* real_ = nullptr;
   static inline sqlite3_vfs vfs_;
   static inline std::map<const sqlite3_io_methods*, sqlite3_io_methods> methods_;
   static inline int (*real_write_)(sqlite3_file*, const void*, int, sqlite3_int64) = nullptr;
   static inline int (*real_sync_)(sqlite3_file*, int) = nullptr;
+  static inline int (*real_read_)(sqlite3_file*, void*, int, sqlite3_int64) = nullptr;
   static inline Operation operation_ = Operation::kWrite;
   static inline int left_ = -1;
   static inline int error_ = SQLITE_OK;
@@ -75,9 +81,9 @@ struct Fault {
   absl::StatusCode expected;
 };
 
-class FaultyDiskTest : public testing::TestWithParam<Fault> {
+class FaultyReadTest : public testing::Test {
  protected:
-  FaultyDiskTest() : dir_(testing::TempDir() + "/faulty-" + RandomHexId()) {
+  FaultyReadTest() : dir_(testing::TempDir() + "/faulty-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
@@ -99,6 +105,8 @@ class FaultyDiskTest : public testing::TestWithParam<Fault> {
   FaultyDisk disk_;
   std::string dir_;
 };
+
+class FaultyDiskTest : public FaultyReadTest, public testing::WithParamInterface<Fault> {};
 
 TEST_P(FaultyDiskTest, WhatIsRefusedIsNotThereAndWhatIsAcknowledgedIs) {
   const Fault fault = GetParam();
@@ -135,6 +143,57 @@ TEST_P(FaultyDiskTest, WhatIsRefusedIsNotThereAndWhatIsAcknowledgedIs) {
     if (!failed) break;  // neither call has an nth operation
   }
   EXPECT_GE(refused, 2);  // both calls write and sync
+}
+
+// An older file is of this schema afterwards or as it was, and no job of it is lost.
+TEST_P(FaultyDiskTest, AnOlderFileIsTakenOverOrRefused) {
+  const Fault fault = GetParam();
+  const std::string path = dir_ + "/rondo.db";
+  int refused = 0;
+  for (int nth = 1;; ++nth) {
+    ASSERT_LT(nth, 100);
+    std::filesystem::remove(path + "-wal");
+    std::filesystem::copy_file("tests/data/store/schema1.db", path,
+                               std::filesystem::copy_options::overwrite_existing);
+    FaultyDisk::Fail(fault.operation, nth, fault.error);
+    const auto opened = OpenSqliteJobStore(path);
+    const bool failed = FaultyDisk::Failed();
+    FaultyDisk::Fail(fault.operation, -1, SQLITE_OK);
+    if (!opened.ok()) {
+      EXPECT_TRUE(failed);
+      EXPECT_EQ(opened.status().code(), fault.expected) << opened.status();
+      ++refused;
+      EXPECT_EQ(Open()->LoadJobs()->size(), 3u) << "failure " << nth;
+    }
+    if (!failed) break;
+  }
+  EXPECT_GE(refused, 1);
+}
+
+// What cannot be read is an error, never less than there is.
+TEST_F(FaultyReadTest, AFailedReadHidesNothing) {
+  constexpr int kEvents = 200;  // more than a page of the file holds
+  Open()->Create(MakeJob(0), Event()).IgnoreError();
+  Open()->Append(JobId("j-0"), std::vector<JobEvent>(kEvents, Event())).IgnoreError();
+  int refused = 0;
+  for (int nth = 1;; ++nth) {
+    ASSERT_LT(nth, 100);
+    auto store = Open();
+    FaultyDisk::Fail(Operation::kRead, nth, SQLITE_IOERR_READ);
+    const auto jobs = store->LoadJobs();
+    const auto events = store->ReadEvents(JobId("j-0"), 0, 2 * kEvents);
+    const bool failed = FaultyDisk::Failed();
+    FaultyDisk::Fail(Operation::kRead, -1, SQLITE_OK);
+    EXPECT_EQ(jobs.ok() && events.ok(), !failed);
+    for (const absl::Status& status : {jobs.status(), events.status()}) {
+      EXPECT_TRUE(status.ok() || absl::IsInternal(status)) << status;
+    }
+    EXPECT_EQ(jobs.ok() ? jobs->at(0).last_event : kEvents + 1, kEvents + 1);
+    EXPECT_EQ(events.ok() ? events->size() : kEvents + 1u, kEvents + 1u);
+    refused += failed ? 1 : 0;
+    if (!failed) break;
+  }
+  EXPECT_GE(refused, 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(

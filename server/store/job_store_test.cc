@@ -144,16 +144,18 @@ TEST_F(JobStoreTest, OneOwner) {
                 path() + " is in use by another process; give each server its own folder"));
 }
 
-TEST_F(JobStoreTest, RefusesANewerSchema) {
+TEST_F(JobStoreTest, RefusesANewerSchemaAndLeavesItAlone) {
   store_.reset();
   {
     auto db = Sqlite::Open(path());
     ASSERT_TRUE(db->Execute("PRAGMA user_version = 3").ok());
   }
+  const std::string before = Contents(path());
   const absl::Status refused = OpenSqliteJobStore(path()).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()),
               HasSubstr("was written by a newer release (schema 3, this one knows 2)"));
+  EXPECT_EQ(Contents(path()), before);
 }
 
 TEST_F(JobStoreTest, RefusesADatabaseOfAnotherProgramAndLeavesItAlone) {

@@ -1,5 +1,6 @@
 #include "tests/faults/cluster.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,11 @@ void Process::Kill() {
   WaitFor(absl::InfiniteDuration());
 }
 
+void Process::LimitFiles(int64_t bytes) {
+  const rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
+  EXPECT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
+}
+
 Cluster::Cluster(absl::Duration patience)
     : patience_(absl::StrCat(absl::ToInt64Seconds(patience))),
       stall_(absl::StrCat(absl::ToInt64Seconds(3 * patience))),
@@ -89,7 +95,7 @@ Cluster::~Cluster() {
 
 bool Cluster::StartServer(const std::vector<std::string>& environment) {
   server_.reset();
-  const std::string log = dir_ + "/server.log";
+  const std::string log = server_log();
   const size_t before = fs::exists(log) ? fs::file_size(log) : 0;
   const std::string listen = address_.empty() ? "127.0.0.1:0" : address_;
   server_ = std::make_unique<Process>(

@@ -27,6 +27,8 @@ class Process {
   bool WaitFor(absl::Duration timeout, int* how = nullptr);
   void Kill();
   pid_t pid() const { return pid_; }  // -1: it has ended, and was seen to
+  // Files that it writes grow to `bytes` and no further.
+  void LimitFiles(int64_t bytes);
 
  private:
   pid_t pid_ = -1;  // -1: ended
@@ -53,6 +55,7 @@ class Cluster {
   const std::string& pages_address() const { return pages_address_; }  // of /metrics; since a start
   std::string dir() const { return dir_; }
   std::string state_dir() const { return dir_ + "/state"; }
+  std::string server_log() const { return dir_ + "/server.log"; }
   std::string artifact(const JobId& job) const;
 
   // A job for ranks that behave so (gang_rank_main.cc).
