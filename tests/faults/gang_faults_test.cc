@@ -192,9 +192,11 @@ TEST_F(GangFaults, AGangThatCannotFormHoldsNothing) {
 
 TEST_F(GangFaults, CancelEndsRanksInSecondsEvenStoppedOnes) {
   StartAgents({"a", "b"});
-  for (const std::string behaviour : {"gang-1000000", "gang-1000000-stop-1-2"}) {
+  for (const auto& [behaviour, faults] :
+       {std::pair("gang-1000000", 0), std::pair("gang-1000000-stop-1-2", 1)}) {
     const JobId id = Submit(behaviour, 2);
     ASSERT_TRUE(Until(id, [](const Job& job) { return !job.progress.empty(); }));
+    ASSERT_TRUE(Eventually(kPatience, [&] { return Notes(id, "fault stop") == faults; }));
     const absl::Time cancelled = absl::Now();
     ASSERT_TRUE(client_->Cancel(id).ok());
     ExpectAllFree(2);
