@@ -24,7 +24,7 @@ class CacheRoomTest : public testing::Test {
     Put("t-c", 2);
     Put("other", 9);
   }
-  ~CacheRoomTest() override { fs::remove_all(dir_); }
+  void TearDown() override { fs::remove_all(dir_); }
 
   // 100 bytes that were used so many hours ago.
   void Put(const std::string& name, int hours) {

@@ -10,7 +10,7 @@ namespace {
 
 class FileLockTest : public testing::Test {
  protected:
-  ~FileLockTest() override { EXPECT_TRUE(RemoveFile(path_).ok()); }
+  void TearDown() override { EXPECT_TRUE(RemoveFile(path_).ok()); }
   bool Free(FileLock kind) { return TryLockFile(path_, kind)->get() >= 0; }
 
   const std::string path_ = testing::TempDir() + "/lock-" + RandomHexId();
