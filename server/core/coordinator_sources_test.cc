@@ -21,7 +21,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 class CoordinatorSourcesTest : public testing::Test {
- protected:
+ public:
   CoordinatorSourcesTest() : dir_(testing::TempDir() + "/coordinator-sources-" + RandomHexId()) {
     EXPECT_TRUE(MakeDirs(dir_).ok());
     fake_.PutFolder("models/llama", kTinyModel);
@@ -34,6 +34,7 @@ class CoordinatorSourcesTest : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
+ protected:
   void Restart() {
     coordinator_.reset();
     store_.reset();

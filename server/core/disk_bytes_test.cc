@@ -67,7 +67,7 @@ TEST(DiskBytesTest, TrainingKeepsTwoStepsOfItsVariables) {
   learned.start = RoundingStart::kFractional;
   spec.method = learned;
   EXPECT_EQ(ScratchBytes(facts, spec),
-            2 * variables * 3 * 4 + 2 * (6 * 40 * (1 + 4 + 4) + 6 * 2 * 4));
+            2 * variables * 3 * 4 + variables * (1 + 4 + 4) + int64_t{2} * 6 * 2 * 4);
   learned.training.checkpoint_every = 0;
   spec.method = learned;
   EXPECT_EQ(ScratchBytes(facts, spec), 0);

@@ -23,10 +23,11 @@ constexpr int64_t kQuota = 1000;
 std::string Content(char digit) { return std::string(32, digit); }
 
 class DownloadFolderTest : public testing::Test {
- protected:
+ public:
   DownloadFolderTest() { EXPECT_TRUE(MakeDirs(root_).ok()); }
   ~DownloadFolderTest() override { fs::remove_all(root_); }
 
+ protected:
   // A folder that was used so many hours ago.
   void Put(const std::string& name, int64_t bytes, int hours) {
     const std::string folder = JoinPath(root_, name);

@@ -28,7 +28,7 @@ using ::testing::StartsWith;
 const RemoteSource kModel = {{"models", "llama"}, true, ""};
 
 class SourceCacheTest : public testing::Test {
- protected:
+ public:
   SourceCacheTest() : root_(testing::TempDir() + "/sources-" + RandomHexId()) {
     fake_.PutFolder("models/llama", kTinyModel);
     fake_.Put("data/calibration.txt", *ReadFile(kCalibrationText));
@@ -38,6 +38,7 @@ class SourceCacheTest : public testing::Test {
   }
   ~SourceCacheTest() override { std::filesystem::remove_all(root_); }
 
+ protected:
   absl::StatusOr<SourceFetched> Fetch(
       const RemoteSource& source, const SourceFetched& bound = {},
       const StopRequested& stop = [] { return false; }) {

@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 
 class MeteredJobStoreTest : public testing::Test {
- protected:
+ public:
   MeteredJobStoreTest() : dir_(testing::TempDir() + "/metered-" + RandomHexId()) {
     std::filesystem::create_directories(dir_);
     store_ = MeterJobStore(*OpenSqliteJobStore(dir_ + "/rondo.db"), &metrics_);
@@ -24,6 +24,8 @@ class MeteredJobStoreTest : public testing::Test {
     store_.reset();
     std::filesystem::remove_all(dir_);
   }
+
+ protected:
   absl::Status Append(StateChanged change) {
     return store_->Append(job_.id, {{0, absl::Now(), 0, std::move(change)}}).status();
   }
