@@ -120,7 +120,7 @@ absl::StatusOr<ModelFacts> CheckRemoteSpec(const JobSpec& spec, const SourceCach
       ASSIGN_OR_RETURN(path, Preview(&client, source.listing, temporary));
     }
   }
-  const absl::StatusOr<ModelFacts> facts = CheckSpec(WithLocalPaths(spec, paths));
+  absl::StatusOr<ModelFacts> facts = CheckSpec(WithLocalPaths(spec, paths));
   if (!facts.ok()) return NameSources(facts.status(), paths);
   return facts;
 }

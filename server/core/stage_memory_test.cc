@@ -122,7 +122,7 @@ TEST(StageMemoryTest, OverridesCount) {
   spec.overrides = {{.pattern = "*.up", .skip = true}};
   EXPECT_EQ(memory(), plain - (48 * 16 + 48 * 8));
   spec.overrides = {{.pattern = "layers.1.down", .group_size = 8}};
-  EXPECT_EQ(memory(), plain + 16 * (6 - 3) * 8);
+  EXPECT_EQ(memory(), plain + int64_t{16} * (6 - 3) * 8);
 }
 
 TEST(StageMemoryTest, SkippedLayersTrainNothing) {
@@ -135,8 +135,8 @@ TEST(StageMemoryTest, SkippedLayersTrainNothing) {
   const TrainingMemory skipping = training();
   constexpr int64_t kSkipped = int64_t{48} * 16;
   EXPECT_EQ(skipping.base, plain.base - kSkipped);
-  EXPECT_EQ(skipping.start, plain.start - kSkipped - 48 * 8);
-  EXPECT_EQ(skipping.variables, plain.variables - kSkipped / 8 * 2 - 10 * 8 * 32);
+  EXPECT_EQ(skipping.start, plain.start - kSkipped - int64_t{48} * 8);
+  EXPECT_EQ(skipping.variables, plain.variables - kSkipped / 8 * 2 - int64_t{10} * 8 * 32);
   EXPECT_EQ(skipping.other, plain.other + kSkipped * 2);
 }
 
