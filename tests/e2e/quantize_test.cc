@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "common/format/checkpoint.h"
 #include "common/io/file.h"
 #include "nlohmann/json.hpp"
@@ -139,7 +140,7 @@ TEST(Quantize, SeveralFormatsGoToSubfoldersWithEveryFileOfTheModel) {
          {"config.json", "tokenizer.json", "tokenizer.model", "generation_config.json",
           "model.safetensors.index.json", "model-00001-of-00002.safetensors",
           "model-00002-of-00002.safetensors", "manifest.json"}) {
-      EXPECT_TRUE(std::filesystem::exists(dir / ("out/" + format + "/" + name)))
+      EXPECT_TRUE(std::filesystem::exists(dir / absl::StrCat("out/", format, "/", name)))
           << format << " " << name;
     }
   }
