@@ -104,6 +104,7 @@ inline void RunGang(const JobSpec& spec, int stages, int replicas,
   auto listening = *Listen("127.0.0.1", absl::Seconds(60));
   const std::string address = listening->address();
   std::vector<std::thread> threads;
+  threads.reserve(size);
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       at::set_num_threads(1);

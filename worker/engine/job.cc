@@ -10,6 +10,7 @@
 #include "worker/engine/evaluate.h"
 #include "worker/engine/initialise.h"
 #include "worker/engine/learn_rounding.h"
+#include "worker/engine/memory.h"
 #include "worker/engine/preflight.h"
 #include "worker/engine/tokens.h"
 
@@ -89,6 +90,7 @@ absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
 // The first rank completes the folders once every stage has finished its share.
 absl::Status Publish(const RankContext& ctx, const Exporters& exporters) {
   const double start = ctx.reporter->Seconds();
+  GiveBackFreedMemory();  // the pages of what is copied as it is come on top
   for (const auto& exporter : exporters) {
     RETURN_IF_ERROR(exporter->Finish());
     RETURN_IF_ERROR(exporter->Verify());  // what lies on the disk, before anybody may take it

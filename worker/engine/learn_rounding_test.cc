@@ -66,7 +66,8 @@ std::vector<at::Tensor> TrainOn(const LearnedRoundingSettings& method, int stage
                                 bool keep_graphs = false, const std::string& folder = "",
                                 std::vector<Note>* notes = nullptr) {
   ScopedDir cache;
-  std::vector<std::vector<at::Tensor>> values(stages * replicas);
+  const int size = stages * replicas;
+  std::vector<std::vector<at::Tensor>> values(size);
   RunGang(SpecOf(method), stages, replicas, [&](TestRank& own) {
     own.task.cache_dir = cache / std::to_string(own.task.rank);
     own.task.artifact_dir = folder;
