@@ -142,7 +142,7 @@ TEST_F(TeacherCacheTest, TopKComesBack) {
 
 TEST_F(TeacherCacheTest, TheKeyIsOfContent) {
   const auto make_model = [&](const std::string& name, const std::string& file) {
-    const std::string dir = JoinPath(root_, name);
+    std::string dir = JoinPath(root_, name);
     EXPECT_TRUE(MakeDirs(dir).ok());
     EXPECT_TRUE(WriteFileAtomically(JoinPath(dir, "config.json"), "{}").ok());
     const std::string header = std::string("\x02\0\0\0\0\0\0\0{}", 10);
