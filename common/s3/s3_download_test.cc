@@ -16,13 +16,14 @@ using ::testing::ElementsAre;
 using ::testing::StartsWith;
 
 class S3DownloadTest : public testing::Test {
- protected:
+ public:
   S3DownloadTest() : dir_(testing::TempDir() + "/download-" + RandomHexId()) {
     EXPECT_TRUE(MakeDirs(dir_).ok());
     for (int i = 0; i < 200'000; ++i) contents_ += static_cast<char>(i * 31 % 251);
   }
   ~S3DownloadTest() override { std::filesystem::remove_all(dir_); }
 
+ protected:
   absl::Status Download() {
     const auto object = client_.Find({"models", "weights"});
     RETURN_IF_ERROR(object.status());
