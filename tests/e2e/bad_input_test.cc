@@ -21,7 +21,7 @@ class BadInput : public testing::Test {
  protected:
   // A copy of the tiny model, to be damaged.
   std::string CopyModel() {
-    const std::string model = dir_ / "model";
+    std::string model = dir_ / "model";
     std::filesystem::copy(kTinyModel, model);
     return model;
   }
@@ -29,7 +29,7 @@ class BadInput : public testing::Test {
   // A copy of the tiny model with the first `from` of a file replaced. Sizes stay: a safetensors
   // header counts its bytes.
   std::string ModelWith(const std::string& file, const std::string& from, const std::string& to) {
-    const std::string model = CopyModel();
+    std::string model = CopyModel();
     std::string bytes = ReadFile(JoinPath(model, file)).value();
     const size_t at = bytes.find(from);
     EXPECT_NE(at, std::string::npos) << from;
@@ -41,7 +41,7 @@ class BadInput : public testing::Test {
 
   // The tiny model as the one shard of an index.
   std::string ModelWithIndex(const std::string& index) {
-    const std::string model = CopyModel();
+    std::string model = CopyModel();
     std::filesystem::rename(model + "/model.safetensors", model + "/one.safetensors");
     EXPECT_TRUE(WriteFileAtomically(model + "/model.safetensors.index.json", index).ok());
     return model;
