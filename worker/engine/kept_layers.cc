@@ -29,7 +29,8 @@ at::Tensor ReportsTensor(const std::vector<LinearReport>& reports) {
     numbers.insert(numbers.end(), {report.relative_error, report.percdamp_used,
                                    static_cast<double>(report.dead_columns)});
   }
-  return at::tensor(numbers, at::TensorOptions().dtype(at::kDouble)).view({-1, kReportNumbers});
+  return at::tensor(numbers, at::TensorOptions().dtype(at::kDouble))
+      .view({static_cast<int64_t>(reports.size()), kReportNumbers});
 }
 
 LinearReport ReportFrom(const std::string& name, const at::Tensor& numbers) {

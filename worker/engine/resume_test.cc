@@ -149,6 +149,19 @@ TEST_P(ResumeTest, LayersOfOtherTokensAreNotTaken) {
   ExpectSame(Quantize(spec_, 1, dir_ / "fresh", 100, /*seed=*/6), other);
 }
 
+TEST_P(ResumeTest, ALayerThatIsSkippedWholeIsKeptLikeTheOthers) {
+  JobSpec spec = spec_;
+  spec.overrides = {{.pattern = "model.layers.1.*", .skip = true}};
+  const Outcome whole = Quantize(spec, 1, dir_ / "job");
+  EXPECT_EQ(whole.status, absl::OkStatus());
+  const Outcome again = Quantize(spec, 2, dir_ / "job");
+  EXPECT_EQ(again.status, absl::OkStatus());
+  EXPECT_FALSE(again.teacher);
+  ASSERT_EQ(again.layers.size(), 4U);
+  for (const QuantizedLinear& linear : again.layers.at(1).linears) EXPECT_TRUE(linear.skipped());
+  EXPECT_TRUE(again.events.at(1).linears.empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Propagate, ResumeTest,
                          testing::Values(Propagate::kFullPrecision, Propagate::kQuantized),
                          [](const auto& info) {
