@@ -22,6 +22,7 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr char kPickle[] = "data.pkl";
+constexpr char kStop = '.';  // the last opcode
 constexpr char kByteOrder[] = "byteorder";  // absent before PyTorch 2.1
 // In the header that stands before each file of a zip: 0 is "stored" (PKWARE APPNOTE 4.3.7, 4.4.5).
 constexpr size_t kMethodOffset = 8;
@@ -153,8 +154,11 @@ class TensorTable {
   }
 
   at::IValue Unpickle(std::string_view pickle) {
+    if (!pickle.ends_with(kStop)) Refuse("its pickle is cut off");
     const auto read = [&pickle](char* out, size_t count) {
       const size_t taken = pickle.copy(out, count);
+      // A name without its end is looked for in all of LibTorch's buffer, filled or not.
+      std::memset(out + taken, 0, count - taken);
       pickle.remove_prefix(taken);
       return taken;
     };
