@@ -2,7 +2,6 @@
 // its options on `app` and, when it is the one on the command line, stores what is to be done.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,6 +9,10 @@
 #include "client/cli/exit_code.h"
 #include "common/base/status.h"
 #include "proto/rpc/connection.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace rondo {
 

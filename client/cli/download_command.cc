@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -16,7 +17,7 @@ struct DownloadOptions {
   std::string format;  // empty: all
 };
 
-absl::StatusOr<ExitCode> Download(const DownloadOptions& options, const Globals& globals) {
+absl::StatusOr<ExitCode> DownloadArtifacts(const DownloadOptions& options, const Globals& globals) {
   const std::string out = AbsolutePath(options.out);
   RETURN_IF_ERROR(CheckOutputFolder(out));
   ASSIGN_OR_RETURN(const auto client, RondoClient::Connect(globals.server));
@@ -49,7 +50,7 @@ void AddDownloadCommand(CLI::App* app, const Globals* globals, Command* chosen) 
   command->add_option("--out", options->out, "Folder to make")->required();
   command->add_option("--format", options->format, "dense or compressed-tensors (default: all)")
       ->check(CLI::IsMember({"dense", "compressed-tensors"}));
-  command->callback([=] { *chosen = [=] { return Download(*options, *globals); }; });
+  command->callback([=] { *chosen = [=] { return DownloadArtifacts(*options, *globals); }; });
 }
 
 }  // namespace rondo

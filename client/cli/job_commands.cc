@@ -1,4 +1,5 @@
 // list, get, watch, cancel and workers: what a server knows.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <memory>

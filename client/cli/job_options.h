@@ -1,7 +1,6 @@
 // The options that describe a job, and the JobSpec that they mean.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +8,10 @@
 #include "client/cli/method_options.h"
 #include "common/base/status.h"
 #include "common/domain/job_spec.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace rondo {
 

@@ -1,5 +1,6 @@
 #include "client/cli/job_options.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "gmock/gmock.h"

@@ -1,4 +1,5 @@
 // rondo: quantizes models here or on a cluster, and follows jobs there.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "client/cli/command.h"

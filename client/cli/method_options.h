@@ -1,10 +1,13 @@
 // The options of a quantization method, in groups of --help, and the settings that they mean.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "common/domain/job_spec.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace rondo {
 

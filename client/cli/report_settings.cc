@@ -12,10 +12,10 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string Number(double value) { return absl::StrFormat("%g", value); }
+std::string Short(double value) { return absl::StrFormat("%g", value); }
 
 void AddGptq(const GptqSettings& gptq, Rows* rows) {
-  rows->push_back({"percdamp", Number(gptq.percdamp)});
+  rows->push_back({"percdamp", Short(gptq.percdamp)});
   rows->push_back({"act order", NameOf(ActOrderNames(), gptq.act_order)});
   rows->push_back({"propagate", NameOf(PropagateNames(), gptq.propagate)});
   rows->push_back({"block size", absl::StrCat(gptq.block_size)});
@@ -27,7 +27,7 @@ struct AddParameters {
   void operator()(const CodebookSettings& codebook) const {
     rows->push_back({"codebook", absl::StrCat(codebook.codes, " rows of ", codebook.dim)});
     rows->push_back({"codebook scope", NameOf(ScopeNames(), codebook.scope)});
-    rows->push_back({"largest codebook share", Number(codebook.max_share)});
+    rows->push_back({"largest codebook share", Short(codebook.max_share)});
     rows->push_back({"clustering", NameOf(ClusteringNames(), codebook.clustering)});
     rows->push_back({"k-means", absl::StrCat("at most ", codebook.iterations,
                                              " iterations, tolerance ", codebook.tolerance)});
@@ -41,17 +41,17 @@ struct AddParameters {
 void AddTraining(const TrainingSettings& training, Rows* rows) {
   rows->push_back({"objective", NameOf(ObjectiveNames(), training.objective)});
   rows->push_back({"loss", NameOf(LossNames(), training.loss)});
-  rows->push_back({"temperature", Number(training.temperature)});
+  rows->push_back({"temperature", Short(training.temperature)});
   if (!training.teacher.path.empty()) rows->push_back({"teacher", training.teacher.path});
   rows->push_back({"teacher top-k", training.top_k == 0 ? "exact" : absl::StrCat(training.top_k)});
   rows->push_back({"steps", absl::StrCat(training.steps)});
   rows->push_back({"batch", absl::StrCat(training.batch)});
   rows->push_back({"forward", NameOf(ForwardNames(), training.forward)});
   if (training.forward == RoundingForward::kSoftThenStraightThrough) {
-    rows->push_back({"straight-through share", Number(training.straight_through_share)});
+    rows->push_back({"straight-through share", Short(training.straight_through_share)});
   }
-  rows->push_back({"learning rate", Number(training.learning_rate)});
-  rows->push_back({"warm-up", Number(training.warmup)});
+  rows->push_back({"learning rate", Short(training.learning_rate)});
+  rows->push_back({"warm-up", Short(training.warmup)});
   rows->push_back({"schedule", NameOf(ScheduleNames(), training.schedule)});
   if (training.forward != RoundingForward::kStraightThrough) {
     rows->push_back({"regulariser", absl::StrFormat("%g, beta %g to %g after %g of the steps",

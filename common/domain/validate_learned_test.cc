@@ -40,13 +40,13 @@ TEST(ValidateLearnedTest, AcceptsTheDefaultsAndTheBaselines) {
   }
 }
 
-struct BadSpec {
+struct BadLearnedSpec {
   std::function<void(JobSpec&)> spoil;
   std::string message;
 };
 
-void ExpectRefused(const std::vector<BadSpec>& cases) {
-  for (const BadSpec& bad : cases) {
+void ExpectRefused(const std::vector<BadLearnedSpec>& cases) {
+  for (const BadLearnedSpec& bad : cases) {
     JobSpec spec = LearnedSpec();
     bad.spoil(spec);
     EXPECT_EQ(Validate(spec), absl::InvalidArgumentError(bad.message));
@@ -143,7 +143,7 @@ TEST(ValidateLearnedTest, GptqIsNotReadWithRtn) {
   EXPECT_TRUE(Validate(spec).ok());
 }
 
-ModelLayout SmallLayout() {
+ModelLayout TwoLinears() {
   ModelLayout layout;
   layout.layer_prefix = "model.layers.";
   layout.linears = {{"self_attn.q_proj", 64, 64, false, 0}, {"mlp.down_proj", 64, 100, false, 1}};
@@ -153,15 +153,15 @@ ModelLayout SmallLayout() {
 TEST(ValidateLearnedTest, BlocksMustFitTheRows) {
   JobSpec spec = LearnedSpec();
   spec.grid.group_size = -1;
-  EXPECT_EQ(ValidateForModel(spec, SmallLayout(), 2),
+  EXPECT_EQ(ValidateForModel(spec, TwoLinears(), 2),
             absl::InvalidArgumentError(
                 "codebook.dim 8 does not divide the 100 inputs of model.layers.*.mlp.down_proj; "
                 "choose a divisor such as 4"));
   Codebook(spec).dim = 4;
   Codebook(spec).codes = 1600;
-  EXPECT_TRUE(ValidateForModel(spec, SmallLayout(), 2).ok());
+  EXPECT_TRUE(ValidateForModel(spec, TwoLinears(), 2).ok());
   Learned(spec).parameters = DenseSettings{};
-  EXPECT_TRUE(ValidateForModel(spec, SmallLayout(), 2).ok());
+  EXPECT_TRUE(ValidateForModel(spec, TwoLinears(), 2).ok());
 }
 
 TEST(ValidateLearnedTest, CodesMustNotOutnumberBlocks) {
@@ -169,14 +169,14 @@ TEST(ValidateLearnedTest, CodesMustNotOutnumberBlocks) {
   spec.grid.group_size = -1;
   Codebook(spec).dim = 4;
   Codebook(spec).codes = 1601;
-  EXPECT_EQ(ValidateForModel(spec, SmallLayout(), 2),
+  EXPECT_EQ(ValidateForModel(spec, TwoLinears(), 2),
             absl::InvalidArgumentError(
                 "codebook.codes is 1601, more than the 1600 blocks of 4 weights of the largest "
                 "linear layer, model.layers.*.mlp.down_proj; choose at most 1600"));
   Codebook(spec).scope = CodebookScope::kLayer;
-  EXPECT_TRUE(ValidateForModel(spec, SmallLayout(), 2).ok());
+  EXPECT_TRUE(ValidateForModel(spec, TwoLinears(), 2).ok());
   Codebook(spec).codes = 2625;
-  EXPECT_EQ(ValidateForModel(spec, SmallLayout(), 2),
+  EXPECT_EQ(ValidateForModel(spec, TwoLinears(), 2),
             absl::InvalidArgumentError("codebook.codes is 2625, more than the 2624 blocks of 4 "
                                        "weights of a decoder layer; choose at most 2624"));
 }

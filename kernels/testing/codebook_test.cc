@@ -41,7 +41,7 @@ std::vector<T> RunDequantize(const HostBackend& backend, const CodebookCase& c, 
   return out.values();
 }
 
-constexpr float kStart = 0.25f;
+constexpr float kBefore = 0.25f;
 
 template <typename T>
 std::vector<float> RunGradient(const HostBackend& backend, const CodebookCase& c, int64_t split) {
@@ -49,7 +49,7 @@ std::vector<float> RunGradient(const HostBackend& backend, const CodebookCase& c
   const CodebookView layer = testing::ViewOf(c, in);
   const std::vector<T> dw = Typed<T>::FromFloats(in.dw);
   Guarded<float> sum(c.entries, c.dim, 0);
-  std::fill_n(sum.matrix().data, c.entries * c.dim, kStart);
+  std::fill_n(sum.matrix().data, c.entries * c.dim, kBefore);
   const auto run = Typed<T>::CodebookGradient(backend);
   run(RowsOf(layer, 0, split), {dw.data(), split, c.cols, c.cols}, sum.matrix().data);
   run(RowsOf(layer, split, c.rows), {dw.data() + split * c.cols, c.rows - split, c.cols, c.cols},
@@ -81,7 +81,7 @@ NearestResult RunNearest(NearestL2Fn* run, const NearestCase& c) {
 class CodebookTest : public ::testing::TestWithParam<const HostBackend*> {};
 
 template <typename T>
-void ExpectSame(const HostBackend& backend) {
+void ExpectSameSums(const HostBackend& backend) {
   for (const CodebookCase& c : testing::CodebookCases()) {
     const std::vector<T> weights = RunDequantize<T>(Reference(), c, 0);
     EXPECT_TRUE(SameBits(RunDequantize<T>(backend, c, 0), weights)) << c.name;
@@ -92,8 +92,8 @@ void ExpectSame(const HostBackend& backend) {
   }
 }
 
-TEST_P(CodebookTest, FloatEqualsReference) { ExpectSame<float>(*GetParam()); }
-TEST_P(CodebookTest, Bf16EqualsReference) { ExpectSame<uint16_t>(*GetParam()); }
+TEST_P(CodebookTest, FloatEqualsReference) { ExpectSameSums<float>(*GetParam()); }
+TEST_P(CodebookTest, Bf16EqualsReference) { ExpectSameSums<uint16_t>(*GetParam()); }
 
 TEST_P(CodebookTest, NearestEqualsReference) {
   for (const NearestCase& c : testing::NearestCases()) {
@@ -130,7 +130,7 @@ TEST(CodebookReferenceTest, AgreesWithDoubles) {
     const std::vector<float> weights = RunDequantize<float>(Reference(), c, 0);
     const std::vector<uint16_t> rounded = RunDequantize<uint16_t>(Reference(), c, 0);
     const std::vector<float> sum = RunGradient<float>(Reference(), c, 0);
-    std::vector<double> expected(sum.size(), kStart);
+    std::vector<double> expected(sum.size(), kBefore);
     for (int64_t i = 0; i < c.rows * c.cols; ++i) {
       const Weight w = WeightOf(c, in, i);
       EXPECT_NEAR(weights[i], w.value, c.bits == 8 ? 1e-6 : 1e-7) << c.name << " " << i;

@@ -6,8 +6,6 @@
 namespace rondo {
 namespace {
 
-constexpr int64_t kFloatBytes = 4;
-
 // Layout of the packed format: docs/formats.md, "pack-quantized".
 int64_t LinearBytes(const LinearLayout& linear, const LayerSettings& settings,
                     int64_t bytes_per_weight, ExportFormat format) {

@@ -14,8 +14,6 @@
 namespace rondo {
 namespace {
 
-constexpr int64_t kFloatBytes = 4;
-
 // Of one boundary, while training end to end: hidden states forward, their gradients backward.
 double TrainingWireBytes(const LearnedRoundingSettings& learned, const JobSpec& spec,
                          const ModelFacts& facts, DType dtype) {

@@ -9,7 +9,6 @@
 namespace rondo {
 namespace {
 
-constexpr int64_t kFloatBytes = 4;
 constexpr int64_t kDoubleBytes = 8;
 // Of a trained number: value, gradient, and the two moments of Adam.
 constexpr int64_t kTrainedBytes = 4 * kFloatBytes;

@@ -11,6 +11,8 @@
 
 namespace rondo {
 
+inline constexpr int64_t kFloatBytes = 4;
+
 int64_t BytesOf(DType dtype);  // of one element; REQUIRES: not kAuto
 int64_t Elements(const std::vector<TensorLayout>& tensors);
 // Of a decoder layer: everything but the weights of its linears.

@@ -6,7 +6,6 @@ namespace rondo {
 namespace {
 
 constexpr int64_t kHalfBytes = 2;
-constexpr int64_t kFloatBytes = 4;
 
 }  // namespace
 

@@ -21,7 +21,7 @@
 namespace rondo {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Minutes(2);
+constexpr absl::Duration kClientPatience = absl::Minutes(2);
 
 // So that the load does not depend on the machine's speed.
 void Pace(SplitMix64* random, int64_t longest_ms) {
@@ -107,7 +107,7 @@ int RunProcess(Soak* soak, const std::vector<std::string>& args) {
   all.insert(all.end(), args.begin(), args.end());
   Process process("rondo-soak-client", all, {}, soak->cluster->dir() + "/clients.log");
   int how = 0;
-  EXPECT_TRUE(process.WaitFor(kPatience, &how)) << args[0];
+  EXPECT_TRUE(process.WaitFor(kClientPatience, &how)) << args[0];
   return how;
 }
 

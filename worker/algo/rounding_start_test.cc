@@ -40,7 +40,7 @@ at::Tensor Inside(const at::Tensor& w, const Grid& grid) {
   return ((w / scale + zero_point).clamp(0, (1 << grid.bits) - 1) - zero_point) * scale;
 }
 
-GptqOptions Options(int bits, int64_t group_size, bool symmetric) {
+GptqOptions OptionsOf(int bits, int64_t group_size, bool symmetric) {
   GptqOptions options;
   options.grid.spec = {bits, group_size, symmetric};
   options.keep_target = true;
@@ -65,18 +65,18 @@ Solved Solve(uint64_t seed, const GptqOptions& options) {
 TEST(NearestStartTest, HardeningGivesTheCodesBack) {
   for (int bits : {2, 3, 4, 8}) {
     for (bool symmetric : {false, true}) {
-      const Solved s = Solve(1, Options(bits, 32, symmetric));
+      const Solved s = Solve(1, OptionsOf(bits, 32, symmetric));
       const auto start = NearestStart(s.w, s.result.linear);
       ASSERT_TRUE(start.ok()) << start.status();
       EXPECT_TRUE(at::equal(HardCodes(*start), s.result.linear.codes));
-      const auto rtn = RoundToNearest(s.w, Options(bits, 32, symmetric).grid);
+      const auto rtn = RoundToNearest(s.w, OptionsOf(bits, 32, symmetric).grid);
       EXPECT_TRUE(at::equal(HardCodes(*NearestStart(s.w, *rtn)), rtn->codes));
     }
   }
 }
 
 TEST(NearestStartTest, SoftWeightsAreAsNearAsTheDecisionsAllow) {
-  const Solved s = Solve(2, Options(3, -1, false));
+  const Solved s = Solve(2, OptionsOf(3, -1, false));
   const auto start = NearestStart(s.w, s.result.linear);
   ASSERT_TRUE(start.ok()) << start.status();
   const Grid& grid = s.result.linear.grid;
@@ -91,7 +91,7 @@ TEST(NearestStartTest, SoftWeightsAreAsNearAsTheDecisionsAllow) {
 }
 
 TEST(NearestStartTest, EveryVariableHasAGradient) {
-  const Solved s = Solve(3, Options(2, -1, true));
+  const Solved s = Solve(3, OptionsOf(2, -1, true));
   const at::Tensor alpha = NearestStart(s.w, s.result.linear)->alpha;
   EXPECT_TRUE(RectifiedSigmoidSlope(alpha, /*saturate=*/true).gt(0).all().item<bool>());
   const at::Tensor h = RectifiedSigmoid(alpha);
@@ -99,7 +99,7 @@ TEST(NearestStartTest, EveryVariableHasAGradient) {
 }
 
 TEST(FractionalStartTest, SoftWeightsOfRtnAreTheWeights) {
-  const Solved s = Solve(4, Options(4, 32, false));
+  const Solved s = Solve(4, OptionsOf(4, 32, false));
   const Grid& grid = s.result.linear.grid;
   const auto start = FractionalStart(s.w, grid, {});
   ASSERT_TRUE(start.ok()) << start.status();
@@ -108,7 +108,7 @@ TEST(FractionalStartTest, SoftWeightsOfRtnAreTheWeights) {
 
 TEST(FractionalStartTest, DecisionsOfGptqsTargetsAreThoseOfGptq) {
   for (bool act_order : {false, true}) {
-    GptqOptions options = Options(3, 32, false);
+    GptqOptions options = OptionsOf(3, 32, false);
     options.act_order = act_order;
     options.block_size = 32;
     const Solved s = Solve(5, options);
@@ -172,7 +172,7 @@ TEST(RectifiedSigmoidTest, SlopesAreDerivatives) {
 }
 
 TEST(RoundingStartTest, BadArgumentsAreRefused) {
-  const Solved s = Solve(6, Options(4, 32, false));
+  const Solved s = Solve(6, OptionsOf(4, 32, false));
   QuantizedLinear linear = s.result.linear;
   at::Tensor nan = s.w.clone();
   nan[1][2] = std::numeric_limits<float>::quiet_NaN();

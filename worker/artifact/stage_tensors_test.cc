@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr char kModel[] = "tests/data/models/llama-tiny";
+constexpr char kTinyModel[] = "tests/data/models/llama-tiny";
 
 class StageTensorsTest : public testing::Test {
  protected:
@@ -22,8 +22,8 @@ class StageTensorsTest : public testing::Test {
     return tensors;
   }
 
-  Checkpoint checkpoint_ = Checkpoint::Open(kModel).value();
-  ModelConfig config_ = ReadModelConfig(kModel).value();
+  Checkpoint checkpoint_ = Checkpoint::Open(kTinyModel).value();
+  ModelConfig config_ = ReadModelConfig(kTinyModel).value();
   ModelLayout layout_ = LayoutOf(config_).value();
 };
 

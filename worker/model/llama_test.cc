@@ -10,7 +10,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class RecordingObserver : public InputObserver {
+class InputRecorder : public InputObserver {
  public:
   absl::Status OnInput(int input, const at::Tensor& x) override {
     inputs.push_back(input);
@@ -31,7 +31,7 @@ TEST_F(LlamaTest, WhatTheObserverSeesExplainsTheOutput) {
   const auto stage = model_.Load({0, 1, true, false});
   const at::Tensor tokens = model_.Tokens();
   const at::Tensor hidden = *stage->Embed(tokens);
-  RecordingObserver observer;
+  InputRecorder observer;
   const at::Tensor out = ModelFixture::Run(*stage, hidden, &observer);
   const std::vector<Linear>& linears = stage->layers()[0]->linears();
   const at::Tensor residual =
@@ -42,7 +42,7 @@ TEST_F(LlamaTest, WhatTheObserverSeesExplainsTheOutput) {
 
 TEST_F(LlamaTest, AnObserversErrorEndsThePass) {
   const auto stage = model_.Load({0, 1, true, false});
-  RecordingObserver observer;
+  InputRecorder observer;
   observer.result = absl::InvalidArgumentError("enough");
   const at::Tensor tokens = at::zeros({1, 8}, at::kLong);
   const auto out = stage->layers()[0]->Forward(*stage->Embed(tokens), &observer);

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kWhere = "added_tokens";
+constexpr const char* kAddedTokens = "added_tokens";
 
 // \w by Unicode TR18: Alphabetic (L, M, Nl and the circled and squared letters), Nd, Pc and the
 // joiners; PCRE2's own \w is narrower.
@@ -41,7 +41,7 @@ absl::StatusOr<AddedTokens> AddedTokens::Create(const json& file, const Bpe& bpe
   ASSIGN_OR_RETURN(Regex space, Regex::Compile(R"(\s)"));
   AddedTokens added(std::move(word), std::move(space));
   if (Field(file, "added_tokens").is_null()) return added;
-  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(file, "tokenizer", kWhere));
+  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(file, "tokenizer", kAddedTokens));
   for (const json& item : list) RETURN_IF_ERROR(added.Add(item, bpe, normalizer));
   const auto longer = [](const Entry& a, const Entry& b) {
     return a.content.size() > b.content.size();
@@ -53,24 +53,24 @@ absl::StatusOr<AddedTokens> AddedTokens::Create(const json& file, const Bpe& bpe
 }
 
 absl::Status AddedTokens::Add(const json& item, const Bpe& bpe, const Normalizer& normalizer) {
-  ASSIGN_OR_RETURN(const std::string content, StringField(item, kWhere, "content"));
-  ASSIGN_OR_RETURN(const int64_t id, IntField(item, kWhere, "id"));
+  ASSIGN_OR_RETURN(const std::string content, StringField(item, kAddedTokens, "content"));
+  ASSIGN_OR_RETURN(const int64_t id, IntField(item, kAddedTokens, "id"));
   if (id < 0 || id > INT32_MAX) {
     return absl::InvalidArgumentError(
-        absl::StrCat(kWhere, ": the id of \"", content, "\" is ", id, ", not an int32"));
+        absl::StrCat(kAddedTokens, ": the id of \"", content, "\" is ", id, ", not an int32"));
   }
   Entry entry{content, static_cast<int32_t>(id), false, false, false};
-  ASSIGN_OR_RETURN(entry.single_word, BoolField(item, kWhere, "single_word", false));
-  ASSIGN_OR_RETURN(entry.lstrip, BoolField(item, kWhere, "lstrip", false));
-  ASSIGN_OR_RETURN(entry.rstrip, BoolField(item, kWhere, "rstrip", false));
-  ASSIGN_OR_RETURN(const bool special, BoolField(item, kWhere, "special", false));
-  ASSIGN_OR_RETURN(const bool normalized, BoolField(item, kWhere, "normalized", !special));
+  ASSIGN_OR_RETURN(entry.single_word, BoolField(item, kAddedTokens, "single_word", false));
+  ASSIGN_OR_RETURN(entry.lstrip, BoolField(item, kAddedTokens, "lstrip", false));
+  ASSIGN_OR_RETURN(entry.rstrip, BoolField(item, kAddedTokens, "rstrip", false));
+  ASSIGN_OR_RETURN(const bool special, BoolField(item, kAddedTokens, "special", false));
+  ASSIGN_OR_RETURN(const bool normalized, BoolField(item, kAddedTokens, "normalized", !special));
   const std::string* other = bpe.Token(entry.id);
   const bool own_id = bpe.Find(content).value_or(entry.id) == entry.id;
   const bool free_id = other == nullptr || *other == content;
   if (!own_id || !free_id || !tokens_.emplace(entry.id, content).second) {
     return absl::InvalidArgumentError(
-        absl::StrCat(kWhere, ": id ", id, " of \"", content, "\" contradicts another token"));
+        absl::StrCat(kAddedTokens, ": id ", id, " of \"", content, "\" contradicts another token"));
   }
   if (normalized) {
     ASSIGN_OR_RETURN(entry.content, normalizer.Normalize(content));

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kWhere = "normalizer";
+constexpr const char* kNormalizer = "normalizer";
 
 class Nfc final : public Normalizer {
  public:
@@ -45,9 +45,10 @@ class Replace final : public Normalizer {
 };
 
 // In order; none of them leaves the text as it is.
-class Chain final : public Normalizer {
+class NormalizerChain final : public Normalizer {
  public:
-  explicit Chain(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
+  explicit NormalizerChain(std::vector<std::unique_ptr<Normalizer>> parts)
+      : parts_(std::move(parts)) {}
   absl::StatusOr<std::string> Normalize(std::string_view text) const override {
     std::string out(text);
     for (const auto& part : parts_) {
@@ -64,23 +65,25 @@ class Chain final : public Normalizer {
 
 absl::StatusOr<std::unique_ptr<Normalizer>> MakeNormalizer(const json& description) {
   std::vector<std::unique_ptr<Normalizer>> parts;
-  if (description.is_null()) return std::make_unique<Chain>(std::move(parts));
-  ASSIGN_OR_RETURN(const std::string type, StringField(description, kWhere, "type"));
+  if (description.is_null()) return std::make_unique<NormalizerChain>(std::move(parts));
+  ASSIGN_OR_RETURN(const std::string type, StringField(description, kNormalizer, "type"));
   if (type == "NFC") return std::make_unique<Nfc>();
   if (type == "Prepend") {
-    ASSIGN_OR_RETURN(std::string prefix, StringField(description, kWhere, "prepend"));
+    ASSIGN_OR_RETURN(std::string prefix, StringField(description, kNormalizer, "prepend"));
     return std::make_unique<Prepend>(std::move(prefix));
   }
   if (type == "Replace") {
-    ASSIGN_OR_RETURN(Replacement replacement, MakeReplacement(description, kWhere));
+    ASSIGN_OR_RETURN(Replacement replacement, MakeReplacement(description, kNormalizer));
     return std::make_unique<Replace>(std::move(replacement));
   }
-  if (type != "Sequence") return Unsupported(kWhere, type, "NFC, Prepend, Replace and Sequence");
-  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(description, kWhere, "normalizers"));
+  if (type != "Sequence")
+    return Unsupported(kNormalizer, type, "NFC, Prepend, Replace and Sequence");
+  ASSIGN_OR_RETURN(const std::vector<json> list,
+                   ListField(description, kNormalizer, "normalizers"));
   for (const json& item : list) {
     ASSIGN_OR_RETURN(parts.emplace_back(), MakeNormalizer(item));
   }
-  return std::make_unique<Chain>(std::move(parts));
+  return std::make_unique<NormalizerChain>(std::move(parts));
 }
 
 }  // namespace rondo

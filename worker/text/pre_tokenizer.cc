@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kWhere = "pre_tokenizer";
+constexpr const char* kPreTokenizer = "pre_tokenizer";
 
 // The pattern of GPT-2 (github.com/openai/gpt-2, src/encoder.py).
 constexpr const char* kGpt2Pattern =
@@ -28,7 +28,7 @@ absl::StatusOr<Behavior> ParseBehavior(const std::string& name) {
   if (name == "MergedWithNext") return Behavior::kMergedWithNext;
   if (name == "Contiguous") return Behavior::kContiguous;
   return absl::InvalidArgumentError(
-      absl::StrCat(kWhere, ": behavior \"", name, "\" is not supported"));
+      absl::StrCat(kPreTokenizer, ": behavior \"", name, "\" is not supported"));
 }
 
 // A stretch of the text that the pattern matched (true) or that lies between two matches.
@@ -127,9 +127,10 @@ class ByteLevel final : public PreTokenizer {
 };
 
 // Each part cuts the pieces of the one before it.
-class Chain final : public PreTokenizer {
+class PreTokenizerChain final : public PreTokenizer {
  public:
-  explicit Chain(std::vector<std::unique_ptr<PreTokenizer>> parts) : parts_(std::move(parts)) {}
+  explicit PreTokenizerChain(std::vector<std::unique_ptr<PreTokenizer>> parts)
+      : parts_(std::move(parts)) {}
 
   absl::Status Split(std::string_view text, std::vector<std::string>* pieces) const override {
     std::vector<std::string> current = {std::string(text)};
@@ -148,8 +149,8 @@ class Chain final : public PreTokenizer {
 
 absl::StatusOr<std::unique_ptr<PreTokenizer>> MakeByteLevel(const json& description) {
   ASSIGN_OR_RETURN(const bool add_prefix_space,
-                   BoolField(description, kWhere, "add_prefix_space", true));
-  ASSIGN_OR_RETURN(const bool use_regex, BoolField(description, kWhere, "use_regex", true));
+                   BoolField(description, kPreTokenizer, "add_prefix_space", true));
+  ASSIGN_OR_RETURN(const bool use_regex, BoolField(description, kPreTokenizer, "use_regex", true));
   std::unique_ptr<PreTokenizer> splitter;
   if (use_regex) {
     ASSIGN_OR_RETURN(Regex regex, Regex::Compile(kGpt2Pattern));
@@ -160,17 +161,17 @@ absl::StatusOr<std::unique_ptr<PreTokenizer>> MakeByteLevel(const json& descript
 
 absl::StatusOr<std::unique_ptr<PreTokenizer>> MakeDigits(const json& description) {
   ASSIGN_OR_RETURN(const bool individual,
-                   BoolField(description, kWhere, "individual_digits", false));
+                   BoolField(description, kPreTokenizer, "individual_digits", false));
   ASSIGN_OR_RETURN(Regex regex, Regex::Compile(R"(\p{N})"));
   return std::make_unique<SplitBy>(std::move(regex),
                                    individual ? Behavior::kIsolated : Behavior::kContiguous, false);
 }
 
 absl::StatusOr<std::unique_ptr<PreTokenizer>> MakeSplit(const json& description) {
-  ASSIGN_OR_RETURN(Regex regex, MakePattern(description, kWhere));
-  ASSIGN_OR_RETURN(const std::string name, StringField(description, kWhere, "behavior"));
+  ASSIGN_OR_RETURN(Regex regex, MakePattern(description, kPreTokenizer));
+  ASSIGN_OR_RETURN(const std::string name, StringField(description, kPreTokenizer, "behavior"));
   ASSIGN_OR_RETURN(const Behavior behavior, ParseBehavior(name));
-  ASSIGN_OR_RETURN(const bool invert, BoolField(description, kWhere, "invert", false));
+  ASSIGN_OR_RETURN(const bool invert, BoolField(description, kPreTokenizer, "invert", false));
   return std::make_unique<SplitBy>(std::move(regex), behavior, invert);
 }
 
@@ -178,17 +179,19 @@ absl::StatusOr<std::unique_ptr<PreTokenizer>> MakeSplit(const json& description)
 
 absl::StatusOr<std::unique_ptr<PreTokenizer>> MakePreTokenizer(const json& description) {
   std::vector<std::unique_ptr<PreTokenizer>> parts;
-  if (description.is_null()) return std::make_unique<Chain>(std::move(parts));
-  ASSIGN_OR_RETURN(const std::string type, StringField(description, kWhere, "type"));
+  if (description.is_null()) return std::make_unique<PreTokenizerChain>(std::move(parts));
+  ASSIGN_OR_RETURN(const std::string type, StringField(description, kPreTokenizer, "type"));
   if (type == "ByteLevel") return MakeByteLevel(description);
   if (type == "Digits") return MakeDigits(description);
   if (type == "Split") return MakeSplit(description);
-  if (type != "Sequence") return Unsupported(kWhere, type, "ByteLevel, Digits, Split and Sequence");
-  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(description, kWhere, "pretokenizers"));
+  if (type != "Sequence")
+    return Unsupported(kPreTokenizer, type, "ByteLevel, Digits, Split and Sequence");
+  ASSIGN_OR_RETURN(const std::vector<json> list,
+                   ListField(description, kPreTokenizer, "pretokenizers"));
   for (const json& item : list) {
     ASSIGN_OR_RETURN(parts.emplace_back(), MakePreTokenizer(item));
   }
-  return std::make_unique<Chain>(std::move(parts));
+  return std::make_unique<PreTokenizerChain>(std::move(parts));
 }
 
 }  // namespace rondo

@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 using Tokens = std::vector<std::string>;
 
-constexpr const char* kWhere = "decoder";
+constexpr const char* kDecoder = "decoder";
 
 class ByteLevel final : public TokenDecoder {
  public:
@@ -117,9 +117,10 @@ class Spaced final : public TokenDecoder {
   }
 };
 
-class Chain final : public TokenDecoder {
+class DecoderChain final : public TokenDecoder {
  public:
-  explicit Chain(std::vector<std::unique_ptr<TokenDecoder>> parts) : parts_(std::move(parts)) {}
+  explicit DecoderChain(std::vector<std::unique_ptr<TokenDecoder>> parts)
+      : parts_(std::move(parts)) {}
   absl::StatusOr<Tokens> Decode(Tokens tokens) const override {
     for (const auto& part : parts_) {
       ASSIGN_OR_RETURN(tokens, part->Decode(std::move(tokens)));
@@ -132,9 +133,9 @@ class Chain final : public TokenDecoder {
 };
 
 absl::StatusOr<std::unique_ptr<TokenDecoder>> MakeStrip(const json& description) {
-  ASSIGN_OR_RETURN(std::string content, StringField(description, kWhere, "content"));
-  ASSIGN_OR_RETURN(const int64_t start, IntField(description, kWhere, "start"));
-  ASSIGN_OR_RETURN(const int64_t stop, IntField(description, kWhere, "stop"));
+  ASSIGN_OR_RETURN(std::string content, StringField(description, kDecoder, "content"));
+  ASSIGN_OR_RETURN(const int64_t start, IntField(description, kDecoder, "start"));
+  ASSIGN_OR_RETURN(const int64_t stop, IntField(description, kDecoder, "stop"));
   if (content.empty()) return absl::InvalidArgumentError("decoder: Strip has no content");
   return std::make_unique<Strip>(std::move(content), start, stop);
 }
@@ -143,24 +144,25 @@ absl::StatusOr<std::unique_ptr<TokenDecoder>> MakeStrip(const json& description)
 
 absl::StatusOr<std::unique_ptr<TokenDecoder>> MakeTokenDecoder(const json& description) {
   if (description.is_null()) return std::make_unique<Spaced>();
-  ASSIGN_OR_RETURN(const std::string type, StringField(description, kWhere, "type"));
+  ASSIGN_OR_RETURN(const std::string type, StringField(description, kDecoder, "type"));
   if (type == "ByteLevel") return std::make_unique<ByteLevel>();
   if (type == "ByteFallback") return std::make_unique<ByteFallback>();
   if (type == "Fuse") return std::make_unique<Fuse>();
   if (type == "Strip") return MakeStrip(description);
   if (type == "Replace") {
-    ASSIGN_OR_RETURN(Replacement replacement, MakeReplacement(description, kWhere));
+    ASSIGN_OR_RETURN(Replacement replacement, MakeReplacement(description, kDecoder));
     return std::make_unique<Replace>(std::move(replacement));
   }
   if (type != "Sequence") {
-    return Unsupported(kWhere, type, "ByteFallback, ByteLevel, Fuse, Replace, Sequence and Strip");
+    return Unsupported(kDecoder, type,
+                       "ByteFallback, ByteLevel, Fuse, Replace, Sequence and Strip");
   }
-  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(description, kWhere, "decoders"));
+  ASSIGN_OR_RETURN(const std::vector<json> list, ListField(description, kDecoder, "decoders"));
   std::vector<std::unique_ptr<TokenDecoder>> parts;
   for (const json& item : list) {
     ASSIGN_OR_RETURN(parts.emplace_back(), MakeTokenDecoder(item));
   }
-  return std::make_unique<Chain>(std::move(parts));
+  return std::make_unique<DecoderChain>(std::move(parts));
 }
 
 }  // namespace rondo

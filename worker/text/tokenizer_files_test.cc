@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 constexpr char kLlama[] = "tests/data/models/llama-tiny/";
 constexpr char kOpt[] = "tests/data/models/opt-tiny/";
 
-json ReadJson(const std::string& path) { return json::parse(ReadFile(path).value()); }
+json ParseFile(const std::string& path) { return json::parse(ReadFile(path).value()); }
 
 class TokenizerFilesTest : public testing::Test {
  protected:
@@ -35,7 +35,7 @@ class TokenizerFilesTest : public testing::Test {
   }
   // The two files that GPT-2's tokenizer had before tokenizer.json.
   void WriteGpt2Files() const {
-    const json model = ReadJson(std::string(kOpt) + "tokenizer.json")["model"];
+    const json model = ParseFile(std::string(kOpt) + "tokenizer.json")["model"];
     std::string merges = "#version: 0.2\n";
     for (const json& merge : model["merges"]) {
       merges += merge[0].get<std::string>() + " " + merge[1].get<std::string>() + "\n";
@@ -48,7 +48,7 @@ class TokenizerFilesTest : public testing::Test {
   void ExpectParity(const std::string& cases_path, const std::vector<std::string>& others) const {
     const auto tokenizer = Tokenizer::Load(dir_);
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-    const json cases = ReadJson(cases_path);
+    const json cases = ParseFile(cases_path);
     int compared = 0;
     for (const json& row : cases) {
       SCOPED_TRACE(row["text"].dump(-1, ' ', /*ensure_ascii=*/true));
@@ -77,7 +77,7 @@ TEST_F(TokenizerFilesTest, SentencePieceEqualsTheTokenizerJsonOfTheSameModel) {
   Write("tokenizer.model", ReadFile(std::string(kLlama) + "tokenizer.model").value());
   ExpectParity("tests/data/tokenizers/llama-tiny/tokenizer_cases.json", {});
   const json own = ReadTokenizerFiles(dir_)->json;
-  const json theirs = ReadJson(std::string(kLlama) + "tokenizer.json");
+  const json theirs = ParseFile(std::string(kLlama) + "tokenizer.json");
   // Which of two ways to make the same piece comes first differs between versions of transformers.
   const auto sorted = [](const json& merges) {
     return merges.get<std::set<std::vector<std::string>>>();

@@ -14,7 +14,7 @@ namespace rondo {
 namespace {
 
 // Tokens whose logits exist at one time.
-constexpr int64_t kChunk = 256;
+constexpr int64_t kTokenChunk = 256;
 
 class HiddenStateLoss final : public TokenLoss {
  public:
@@ -82,8 +82,8 @@ absl::StatusOr<double> AddChunks(const at::Tensor& head, TokenLoss* loss, int64_
                                  const at::Tensor& gradient) {
   const at::NoGradGuard no_grad;
   double total = 0;
-  for (int64_t first = 0; first < states.size(0); first += kChunk) {
-    const int64_t count = std::min(kChunk, states.size(0) - first);
+  for (int64_t first = 0; first < states.size(0); first += kTokenChunk) {
+    const int64_t count = std::min(kTokenChunk, states.size(0) - first);
     at::Tensor logits = at::linear(states.narrow(0, first, count).to(head.scalar_type()), head);
     ASSIGN_OR_RETURN(const double part, loss->Apply(window, first, &logits));
     total += part;

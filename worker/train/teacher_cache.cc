@@ -24,7 +24,7 @@
 namespace rondo {
 namespace {
 
-constexpr char kKey[] = "key";
+constexpr char kTeacherKey[] = "key";
 // [windows, 64]: the SHA-256 of each window's data, in hexadecimal. They are known only when the
 // header is long written.
 constexpr char kDigests[] = "sha256";
@@ -171,7 +171,7 @@ absl::StatusOr<std::unique_ptr<TeacherCache>> OpenVerified(const std::string& pa
                                                            const TeacherShape& shape) {
   ASSIGN_OR_RETURN(Checkpoint file, Checkpoint::OpenFile(path));
   ASSIGN_OR_RETURN(const auto metadata, ReadSafetensorsMetadata(path));
-  const auto stored = metadata.find(kKey);
+  const auto stored = metadata.find(kTeacherKey);
   if (stored == metadata.end() || stored->second != key) {
     return absl::DataLossError("its key is another");
   }
@@ -259,7 +259,7 @@ absl::StatusOr<std::unique_ptr<TeacherCacheWriter>> CreateTeacherCache(const std
   for (const TensorInfo& tensor : tensors) bytes += tensor.bytes();
   RETURN_IF_ERROR(MakeCacheRoom(dir, kPrefix, bytes, quota_bytes));
   ASSIGN_OR_RETURN(auto file,
-                   SafetensorsWriter::Create(CachePath(dir, key), tensors, {{kKey, key}}));
+                   SafetensorsWriter::Create(CachePath(dir, key), tensors, {{kTeacherKey, key}}));
   return std::make_unique<FileWriter>(shape, std::move(file));
 }
 

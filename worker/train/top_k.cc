@@ -9,7 +9,7 @@ namespace rondo {
 namespace {
 
 // Rows whose probabilities over the whole vocabulary exist at one time.
-constexpr int64_t kChunk = 256;
+constexpr int64_t kRowChunk = 256;
 
 }  // namespace
 
@@ -18,8 +18,8 @@ TopK MakeTopK(const at::Tensor& logits, double temperature, int64_t k) {
   const at::TensorOptions options = logits.options().dtype(at::kFloat);
   TopK result = {at::empty({rows, k}, options.dtype(at::kInt)), at::empty({rows, k}, options),
                  at::empty({rows}, options)};
-  for (int64_t first = 0; first < rows; first += kChunk) {
-    const int64_t count = std::min(kChunk, rows - first);
+  for (int64_t first = 0; first < rows; first += kRowChunk) {
+    const int64_t count = std::min(kRowChunk, rows - first);
     const at::Tensor scaled = logits.narrow(0, first, count).to(at::kFloat).div(temperature);
     const at::Tensor log_p = at::log_softmax(scaled, 1);
     const auto [kept, ids] = log_p.topk(k, 1);
