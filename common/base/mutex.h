@@ -1,5 +1,6 @@
 // Annotated lock over std::mutex. absl::Mutex as Debian builds it reports false races under
-// ThreadSanitizer (docs/adr/0004-mutex-and-thread-sanitizer.md), so all locking in Rondo goes through this file.
+// ThreadSanitizer (docs/adr/0004-mutex-and-thread-sanitizer.md), so all locking in Rondo goes
+// through this file.
 #pragma once
 
 #include <chrono>

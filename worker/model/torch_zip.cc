@@ -22,7 +22,7 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr char kPickle[] = "data.pkl";
-constexpr char kStop = '.';  // the last opcode
+constexpr char kStop = '.';                 // the last opcode
 constexpr char kByteOrder[] = "byteorder";  // absent before PyTorch 2.1
 // In the header that stands before each file of a zip: 0 is "stored" (PKWARE APPNOTE 4.3.7, 4.4.5).
 constexpr size_t kMethodOffset = 8;
