@@ -17,7 +17,7 @@ test:       ## every test
 	@CHECKS=1 FUZZ=1 tools/install_deps.sh
 	@tools/test.sh
 
-chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray, a soak, TSan, fuzzing; an hour and a half
+chaos:      ## the long form of the fault tests: kills, lost workers, calls that go astray, a soak, TSan, fuzzing; an hour and a quarter
 	@CHECKS=1 FUZZ=1 tools/install_deps.sh
 	@tools/chaos.sh
 

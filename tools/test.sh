@@ -8,6 +8,7 @@ results=$PWD/build/test-results
 rm -rf "$results"
 mkdir -p "$results"
 jobs=$(nproc)
+more_jobs=$((jobs + 1))  # where one test waits for a minute and a half
 
 # run_suite NAME BUILD_DIR CTEST_ARGUMENT...: gtest writes one file a program into the folder, too.
 run_suite() {
@@ -22,7 +23,7 @@ run_suite() {
 echo "== checks"
 tools/check.sh --results "$results/checks.txt"
 if tools/build.sh; then
-  run_suite tests build/current
+  run_suite tests build/current -j "$more_jobs"
 else
   echo "build fail" >>"$results/checks.txt"
 fi
