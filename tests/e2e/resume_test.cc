@@ -109,7 +109,7 @@ TEST(Resume, AKilledRankLosesNoLayerOfGptq) {
 TEST(Resume, AKilledRankLosesNoTrainingBeforeTheLastCheckpoint) {
   ExpectSameWeightsAfterAKill({"--method", "vqround", "--bits", "2", "--samples", "16", "--steps",
                                "200", "--checkpoint-every", "5"},
-                              "-step-000005.safetensors",
+                              "-step-000010.safetensors",  // one layer of it: all of step 5
                               "training goes on from the checkpoint of step");
 }
 
