@@ -107,7 +107,7 @@ class ServiceTest : public testing::Test {
   // Runs a job to its end; its one artifact has the contents.
   JobId SucceededJob(const std::string& contents) {
     ScriptedAgent agent(server_->address(), "w");
-    const JobId job = Submit();
+    JobId job = Submit();
     const v1::CoordinatorMessage start = agent.Next();
     const std::string dir = start.start().artifact_dir() + "/compressed-tensors";
     EXPECT_TRUE(MakeDirs(dir).ok());

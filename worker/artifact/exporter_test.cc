@@ -77,6 +77,7 @@ class ExporterTest : public testing::Test {
 
   static std::vector<std::string> NamesOf(const std::vector<ArtifactInfo>& artifacts) {
     std::vector<std::string> names;
+    names.reserve(artifacts.size());
     for (const ArtifactInfo& artifact : artifacts) names.push_back(artifact.name);
     return names;
   }
