@@ -18,6 +18,7 @@ void RunGang(int size, absl::Duration timeout, const std::function<void(Communic
   ASSERT_TRUE(listening.ok()) << listening.status();
   const std::string address = (*listening)->address();
   std::vector<std::thread> ranks;
+  ranks.reserve(size);
   for (int rank = 0; rank < size; ++rank) {
     ranks.emplace_back([&, rank] {
       auto rendezvous = rank == 0 ? std::move(listening) : Connect(address, absl::Seconds(20));
