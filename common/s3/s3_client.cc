@@ -82,7 +82,7 @@ absl::Status S3Client::Refusal(const S3Uri& uri, const S3Response& response) {
 }
 
 absl::StatusOr<S3Response> S3Client::AskOnce(const S3Uri& uri, const S3Request& request) {
-  const absl::StatusOr<S3Response> response = connection_.Send(request);
+  absl::StatusOr<S3Response> response = connection_.Send(request);
   if (!response.ok()) return Annotate(response.status(), uri.name());
   if (response->status == 200 || response->status == 206) return response;
   return Refusal(uri, *response);
