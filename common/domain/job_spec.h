@@ -45,7 +45,7 @@ enum class ActOrder {
 
 enum class Propagate {
   kFullPrecision,  // a layer's statistics come from the unquantized model: layers are independent
-  kQuantized,      // from the quantized layers before it: layers are sequential
+  kQuantized,      // from the quantized linears before it: layers are sequential
 };
 
 // GPTQ (arXiv 2210.17323), algorithms as in docs/algorithms.md.

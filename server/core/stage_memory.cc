@@ -45,6 +45,13 @@ int64_t HessianBytes(const ModelLayout& layout) {
   return total;
 }
 
+// Of sequential layers, which collect one at a time.
+int64_t LargestHessianBytes(const ModelLayout& layout) {
+  int64_t in = 0;
+  for (const LinearLayout& linear : layout.linears) in = std::max(in, linear.in);
+  return in * in * kFloatBytes;
+}
+
 // What is alive inside a decoder layer at once: the residual, its norm, q, k, v and the attention's
 // output of hidden size; gate, up and their product; scores of some positions of every head.
 int64_t ActivationBytes(const ModelConfig& c, int64_t rows, int64_t seq_len, int64_t bytes) {
@@ -104,8 +111,9 @@ int64_t InitialiseBytes(const JobSpec& spec, const ModelFacts& facts, const Plan
   }
   total += ActivationBytes(facts.config, spec.compute.micro_batch, spec.calibration.seq_len, bytes);
   if (GptqOf(spec.method) != nullptr) {
-    total += (plan.sequential ? 1 : elements.layers) * HessianBytes(facts.layout) +
-             SolveBytes(facts.layout);
+    total +=
+        SolveBytes(facts.layout) + (plan.sequential ? LargestHessianBytes(facts.layout)
+                                                    : elements.layers * HessianBytes(facts.layout));
   }
   if (!plan.sequential) return total + elements.all() * bytes;
   const int64_t tokens = spec.calibration.samples * spec.calibration.seq_len;

@@ -104,7 +104,9 @@ int Bench(Arguments arguments) {
   std::printf("matrix rate, %d thread(s): float32 %.0f GFLOP/s, bfloat16 %.0f GFLOP/s\n",
               spec.compute.threads_per_rank, fp32 / 1e9, bf16 / 1e9);
   const int64_t tokens = spec.calibration.samples * spec.calibration.seq_len;
-  const double passes = IsSequential(spec.method) ? 2 : 1;
+  const double forward = IsSequential(spec.method)
+                             ? SequentialForwardFlop(layout, tokens, config->num_layers)
+                             : ForwardFlop(layout, tokens, config->num_layers);
   const std::filesystem::path scratch = std::filesystem::temp_directory_path() / "rondo-job-bench";
   for (const std::string& dtype : arguments.dtypes) {
     RankTask task;
@@ -115,8 +117,7 @@ int Bench(Arguments arguments) {
     task.plan.stages = {{0, config->num_layers, 0}};
     task.plan.dtype = dtype == "bfloat16" ? DType::kBFloat16 : DType::kFloat32;
     const double rate = dtype == "bfloat16" ? bf16 : fp32;
-    const Bound bound = {passes * ForwardFlop(layout, tokens, config->num_layers) / rate,
-                         HessianFlop(layout, tokens, config->num_layers) / rate,
+    const Bound bound = {forward / rate, HessianFlop(layout, tokens, config->num_layers) / rate,
                          SolveFlop(layout, config->num_layers) / fp32};
     std::filesystem::remove_all(scratch);
     const Times times = RunOnce(task, /*verbose=*/true);

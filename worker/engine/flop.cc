@@ -1,6 +1,9 @@
 #include "worker/engine/flop.h"
 
+#include <algorithm>
 #include <set>
+
+#include "worker/model/decoder.h"
 
 namespace rondo {
 namespace {
@@ -19,6 +22,17 @@ void ForEachInput(const ModelLayout& layout, F f) {
 double ForwardFlop(const ModelLayout& layout, int64_t tokens, int64_t layers) {
   return 2.0 * static_cast<double>(tokens) * static_cast<double>(layers) *
          static_cast<double>(layout.LinearWeightsPerLayer());
+}
+
+double SequentialForwardFlop(const ModelLayout& layout, int64_t tokens, int64_t layers) {
+  int64_t weights = layout.LinearWeightsPerLayer();
+  for (const LinearLayout& linear : layout.linears) {
+    const bool leads = std::ranges::any_of(
+        kBlocks, [&](Block block) { return linear.input == InputsOf(block).front(); });
+    if (leads) weights += linear.out * linear.in;
+  }
+  return 2.0 * static_cast<double>(tokens) * static_cast<double>(layers) *
+         static_cast<double>(weights);
 }
 
 double HessianFlop(const ModelLayout& layout, int64_t tokens, int64_t layers) {

@@ -1,5 +1,5 @@
-// The two ways through a model (docs: ARCHITECTURE.md, "Two plans"): layers that depend on the
-// unquantized model only, and layers that depend on the quantized ones before them.
+// The two ways through a model (docs: ARCHITECTURE.md, "Two ways through a model"): layers that
+// depend on the unquantized model only, and layers that depend on the quantized ones before them.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,8 @@ absl::Status QuantizeIndependentLayers(const RankContext& ctx, const at::Tensor&
                                        const LayerSink& sink);
 
 // gptq with propagate: quantized. Stages take turns: a stage waits for the hidden states of all
-// samples, and hands them on through its own quantized layers. Collective.
+// samples, and hands them on through its own quantized layers. Inside a layer, too, a linear's
+// statistics come from the quantized linears before it. Collective.
 absl::Status QuantizeSequentialLayers(const RankContext& ctx, const at::Tensor& calibration,
                                       const LayerSink& sink);
 

@@ -83,7 +83,7 @@ absl::Status EvaluateQuantized(const RankContext& ctx, const JobTokens& tokens,
                                const QuantizedStage& quantized, EvaluatedModel model) {
   if (tokens.evaluation.empty()) return absl::OkStatus();
   return EvaluateSets(ctx, tokens.evaluation, model, [&](int64_t layer, DecoderLayer* decoder) {
-    return ReplaceWeights(quantized[layer].linears, ctx.storage_dtype, decoder);
+    return ReplaceWeights(quantized[layer].linears, /*first=*/0, ctx.storage_dtype, decoder);
   });
 }
 

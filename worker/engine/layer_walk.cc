@@ -18,17 +18,20 @@ absl::StatusOr<LayerWalk> LayerWalk::Start(const RankContext& ctx, const at::Ten
   return walk;
 }
 
-absl::Status LayerWalk::Observe(const DecoderLayer& layer, int64_t local_layer,
+absl::Status LayerWalk::Observe(const DecoderLayer& layer, int64_t local_layer, int input,
                                 InputObserver* observer) {
   for (const at::Tensor& batch : hidden_) {
-    RETURN_IF_ERROR(RunLayer(*ctx_, layer, local_layer, batch, observer).status());
+    const absl::Status status = layer.ShowInput(input, batch, observer);
+    if (!status.ok()) return Annotate(status, LayerName(*ctx_, local_layer));
   }
   return absl::OkStatus();
 }
 
-absl::Status LayerWalk::Step(const DecoderLayer& layer, int64_t local_layer) {
+absl::Status LayerWalk::Step(const DecoderLayer& layer, int64_t local_layer, Block block,
+                             InputObserver* observer) {
   for (at::Tensor& batch : hidden_) {
-    ASSIGN_OR_RETURN(batch, RunLayer(*ctx_, layer, local_layer, batch, nullptr));
+    ASSIGN_OR_RETURN(batch,
+                     CheckedOutput(*ctx_, local_layer, layer.ForwardBlock(block, batch, observer)));
   }
   return absl::OkStatus();
 }

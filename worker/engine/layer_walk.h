@@ -1,5 +1,5 @@
-// Calibration windows on their way through this stage's layers, all of them through one layer
-// before the next is needed, so that one layer is in memory at a time.
+// Calibration windows on their way through this stage's layers, all of them through one block of a
+// layer before the next is needed, so that one layer is in memory at a time.
 #pragma once
 
 #include <vector>
@@ -17,10 +17,12 @@ class LayerWalk {
   // tokens: [windows, seq] int64. Embedded on the first stage, received elsewhere.
   static absl::StatusOr<LayerWalk> Start(const RankContext& ctx, const at::Tensor& tokens);
 
-  // Shows `observer` what the linears of `layer` get; the windows stay in front of it.
-  absl::Status Observe(const DecoderLayer& layer, int64_t local_layer, InputObserver* observer);
-  // Takes all windows through `layer`.
-  absl::Status Step(const DecoderLayer& layer, int64_t local_layer);
+  // Shows `observer` that input of the block of `layer` that the windows stand in front of.
+  absl::Status Observe(const DecoderLayer& layer, int64_t local_layer, int input,
+                       InputObserver* observer);
+  // Takes all windows through that block. `observer` may be null.
+  absl::Status Step(const DecoderLayer& layer, int64_t local_layer, Block block,
+                    InputObserver* observer);
   // Hands the windows to the next stage, where there is one.
   absl::Status PassOn();
 

@@ -41,11 +41,11 @@ absl::Status Preflight(const RankContext& ctx, const at::Tensor& calibration) {
     ctx.reporter->ReportProgress(Phase::kPreflight, layer, ctx.layers(), "layers");
     ASSIGN_OR_RETURN(const std::unique_ptr<Stage> one, LoadOneLayer(ctx, layer, ctx.dtype));
     const DecoderLayer& decoder = *one->layers().front();
-    if (layer == 0 && GptqOf(ctx.spec().method) != nullptr) {
-      LayerStatistics statistics(ctx, layer);
-      RETURN_IF_ERROR(walk.Observe(decoder, layer, &statistics));
+    LayerStatistics statistics(ctx, layer);
+    const bool observed = layer == 0 && GptqOf(ctx.spec().method) != nullptr;
+    for (const Block block : kBlocks) {
+      RETURN_IF_ERROR(walk.Step(decoder, layer, block, observed ? &statistics : nullptr));
     }
-    RETURN_IF_ERROR(walk.Step(decoder, layer));
   }
   ctx.reporter->ReportProgress(Phase::kPreflight, ctx.layers(), ctx.layers(), "layers");
   RETURN_IF_ERROR(walk.PassOn());

@@ -43,10 +43,10 @@ absl::StatusOr<QuantizedLinear> RoundOne(const GridOptions& grid, const at::Tens
   return linear;
 }
 
-// GPTQ's linears come in order of their inputs, so one factor at a time is held.
-class GptqLayer {
+// The linears that share one input; its Hessian is factored when the first of them needs it.
+class GptqInput {
  public:
-  GptqLayer(const RankContext& ctx, const GptqSettings& settings, LayerStatistics* statistics)
+  GptqInput(const RankContext& ctx, const GptqSettings& settings, LayerStatistics* statistics)
       : ctx_(ctx), options_(GptqOptionsOf(ctx, settings)), statistics_(statistics) {}
 
   bool keeps_targets() const { return options_.keep_target; }
@@ -56,7 +56,7 @@ class GptqLayer {
                                         const GridOptions& grid, const at::Tensor& weight,
                                         LinearReport* report, SolvedLayer* layer) {
     options_.grid = grid;
-    if (input_ != layout.input) RETURN_IF_ERROR(Factor(layout.input, name));
+    if (!factor_) RETURN_IF_ERROR(Factor(layout.input, name));
     ASSIGN_OR_RETURN(GptqResult result, Gptq(weight, *factor_, options_));
     report->relative_error = result.relative_error;
     report->percdamp_used = factor_->percdamp_used;
@@ -74,7 +74,6 @@ class GptqLayer {
   absl::Status Factor(int input, const std::string& name) {
     ASSIGN_OR_RETURN(const at::Tensor hessian, statistics_->TakeHessian(input));
     ASSIGN_OR_RETURN(factor_, FactorHessian(hessian, options_));
-    input_ = input;
     if (factor_->percdamp_used > options_.percdamp) {
       ctx_.reporter->Warn(absl::StrCat("the Hessian of ", name,
                                        " was not positive definite with percdamp ",
@@ -87,7 +86,6 @@ class GptqLayer {
   GptqOptions options_;
   LayerStatistics* statistics_;
   std::optional<GptqFactor> factor_;
-  int input_ = -1;
 };
 
 }  // namespace
@@ -113,9 +111,9 @@ absl::Status LayerStatistics::OnInput(int input, const at::Tensor& x) {
   return hessian == hessians_.end() ? absl::OkStatus() : hessian->second.Add(x);
 }
 
-absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
-                            DecoderLayer* layer) {
-  for (size_t i = 0; i < linears.size(); ++i) {
+absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, size_t first,
+                            at::ScalarType storage, DecoderLayer* layer) {
+  for (size_t i = first; i < linears.size(); ++i) {
     if (linears[i].skipped()) continue;
     at::Tensor& weight = layer->linears()[i].weight;
     ASSIGN_OR_RETURN(const at::Tensor rounded, Dequantize(linears[i], storage));
@@ -130,24 +128,23 @@ void ReportLayer(const RankContext& ctx, int64_t local_layer, double seconds,
                                      seconds, solved.reports});
 }
 
-absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
-                                          LayerStatistics* statistics) {
-  const double start = ctx.reporter->Seconds();
+absl::Status QuantizeInput(const RankContext& ctx, int64_t local_layer, int input,
+                           LayerStatistics* statistics, SolvedLayer* solved) {
   const int64_t layer = ctx.stage().first_layer + local_layer;
-  std::optional<GptqLayer> gptq;
+  std::optional<GptqInput> gptq;
   if (const GptqSettings* settings = GptqOf(ctx.spec().method)) {
     gptq.emplace(ctx, *settings, statistics);
   }
-  SolvedLayer solved;
   for (const LinearLayout& layout : ctx.layout.linears) {
+    if (layout.input != input) continue;
     const std::string name = FullName(ctx.layout, layer, layout.name);
     const LayerSettings settings = SettingsOf(ctx, name);
     if (gptq && gptq->keeps_targets()) {
-      solved.targets.emplace_back();
-      solved.pushes.emplace_back();
+      solved->targets.emplace_back();
+      solved->pushes.emplace_back();
     }
     if (settings.skip) {
-      solved.linears.emplace_back();
+      solved->linears.emplace_back();
       continue;
     }
     const GridOptions grid = GridOptionsOf(ctx, settings.grid);
@@ -158,11 +155,23 @@ absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_
       ASSIGN_OR_RETURN(const at::Tensor weight,
                        LoadTensor(*ctx.checkpoint, name + ".weight", at::kFloat, ctx.device));
       return nearest ? RoundOne(grid, weight, &linear_report)
-                     : gptq->Solve(layout, name, grid, weight, &linear_report, &solved);
+                     : gptq->Solve(layout, name, grid, weight, &linear_report, solved);
     });
     if (!linear.ok()) return Annotate(linear.status(), name);
-    solved.linears.push_back(*std::move(linear));
-    solved.reports.push_back(std::move(linear_report));
+    solved->linears.push_back(*std::move(linear));
+    solved->reports.push_back(std::move(linear_report));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
+                                          LayerStatistics* statistics) {
+  const double start = ctx.reporter->Seconds();
+  SolvedLayer solved;
+  for (const Block block : kBlocks) {
+    for (const int input : InputsOf(block)) {
+      RETURN_IF_ERROR(QuantizeInput(ctx, local_layer, input, statistics, &solved));
+    }
   }
   ReportLayer(ctx, local_layer, ctx.reporter->Seconds() - start, solved);
   return solved;

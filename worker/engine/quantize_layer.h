@@ -20,6 +20,7 @@ class LayerStatistics final : public InputObserver {
  public:
   LayerStatistics(const RankContext& ctx, int64_t local_layer);
   absl::Status OnInput(int input, const at::Tensor& x) override;
+  bool needs(int input) const { return hessians_.contains(input); }
   // REQUIRES: OnInput was called for that input, which is one of SolvedLayout(); frees it.
   absl::StatusOr<at::Tensor> TakeHessian(int input) { return hessians_.at(input).Take(); }
 
@@ -37,18 +38,23 @@ struct SolvedLayer {
   std::vector<LinearReport> reports;  // of the linears that are not skipped
 };
 
+// Quantizes the linears of `layer` that read that input, and appends them. Inputs come in order.
+// `statistics` gives up that input's Hessian; null for methods that need none. Warns where damping
+// had to be raised.
+absl::Status QuantizeInput(const RankContext& ctx, int64_t local_layer, int input,
+                           LayerStatistics* statistics, SolvedLayer* solved);
+
+// All linears of a layer. Reports it.
+absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
+                                          LayerStatistics* statistics);
+
 // Tells of a layer that is done.
 void ReportLayer(const RankContext& ctx, int64_t local_layer, double seconds,
                  const SolvedLayer& solved);
 
-// `statistics` is emptied; null for methods that need none. Reports the layer, and a warning where
-// damping had to be raised.
-absl::StatusOr<SolvedLayer> QuantizeLayer(const RankContext& ctx, int64_t local_layer,
-                                          LayerStatistics* statistics);
-
-// Gives `layer` the quantized weights as a loader of the artifact will see them: rounded to
-// `storage`. Those of skipped linears stay.
-absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, at::ScalarType storage,
-                            DecoderLayer* layer);
+// Gives `layer` the quantized weights, from the linear `first` on, as a loader of the artifact will
+// see them: rounded to `storage`. Those of skipped linears stay.
+absl::Status ReplaceWeights(const std::vector<QuantizedLinear>& linears, size_t first,
+                            at::ScalarType storage, DecoderLayer* layer);
 
 }  // namespace rondo

@@ -67,10 +67,8 @@ absl::Status ActivationSink::Flush() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& layer,
-                                    int64_t local_layer, const at::Tensor& hidden,
-                                    InputObserver* observer) {
-  auto output = layer.Forward(hidden, observer);
+absl::StatusOr<at::Tensor> CheckedOutput(const RankContext& ctx, int64_t local_layer,
+                                         absl::StatusOr<at::Tensor> output) {
   if (!output.ok()) return Annotate(output.status(), LayerName(ctx, local_layer));
   // A sum is finite only if every term is, and costs one read.
   return CatchTorch(LayerName(ctx, local_layer), [&]() -> absl::StatusOr<at::Tensor> {
@@ -81,6 +79,12 @@ absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& 
     }
     return *output;
   });
+}
+
+absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& layer,
+                                    int64_t local_layer, const at::Tensor& hidden,
+                                    InputObserver* observer) {
+  return CheckedOutput(ctx, local_layer, layer.Forward(hidden, observer));
 }
 
 absl::Status StreamWindows(const RankContext& ctx, const Stage& stage, const at::Tensor& tokens,

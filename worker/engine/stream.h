@@ -54,7 +54,11 @@ class ActivationSink {
   std::vector<std::unique_ptr<Pending>> pending_;
 };
 
-// Runs one layer and names it when its output is not finite.
+// What a layer or a block of it puts out; names the layer when that failed or is not finite.
+absl::StatusOr<at::Tensor> CheckedOutput(const RankContext& ctx, int64_t local_layer,
+                                         absl::StatusOr<at::Tensor> output);
+
+// Runs one layer, checked.
 absl::StatusOr<at::Tensor> RunLayer(const RankContext& ctx, const DecoderLayer& layer,
                                     int64_t local_layer, const at::Tensor& hidden,
                                     InputObserver* observer);

@@ -8,6 +8,7 @@
 // within torch's inference mode cannot take part in that; load such a stage outside it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,6 +21,15 @@
 #include "common/format/checkpoint.h"
 
 namespace rondo {
+
+// The halves of a decoder layer. Each is x = Enter(hidden), y = Mix(x), Leave(y, hidden): linears
+// multiply x on the way to y and y on the way out, so LinearLayout::input counts x and y of
+// attention as 0 and 1, those of the feed-forward block as 2 and 3.
+enum class Block { kAttention, kFeedForward };
+inline constexpr std::array kBlocks = {Block::kAttention, Block::kFeedForward};
+inline std::array<int, 2> InputsOf(Block block) {
+  return block == Block::kAttention ? std::array{0, 1} : std::array{2, 3};
+}
 
 // Sees the input of the linears of a decoder layer, once per shared input (LinearLayout::input).
 class InputObserver {
@@ -48,13 +58,24 @@ class DecoderLayer {
   virtual ~DecoderLayer() = default;
   // hidden: [batch, seq, hidden], positions 0..seq-1 in each sample; returns the same shape.
   // `observer` may be null.
-  virtual absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
-                                             InputObserver* observer) const = 0;
+  absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden, InputObserver* observer) const;
+  absl::StatusOr<at::Tensor> ForwardBlock(Block block, const at::Tensor& hidden,
+                                          InputObserver* observer) const;
+  // Shows the observer that input alone, from the hidden states in front of its block. Of the
+  // linears only those that lead to it are used.
+  absl::Status ShowInput(int input, const at::Tensor& hidden, InputObserver* observer) const;
   // In the order of ModelLayout::linears. Weights may be replaced by tensors of the same shape,
   // dtype and device.
   std::vector<Linear>& linears() { return linears_; }
 
  protected:
+  // Hidden states as above -> what the block's first linears multiply, [batch, seq, in].
+  virtual at::Tensor Enter(Block block, const at::Tensor& hidden) const = 0;
+  // -> what the block's last linear multiplies, [batch, seq, in].
+  virtual at::Tensor Mix(Block block, const at::Tensor& x) const = 0;
+  // -> the hidden states behind the block.
+  virtual at::Tensor Leave(Block block, const at::Tensor& y, const at::Tensor& hidden) const = 0;
+
   std::vector<Linear> linears_;
 };
 

@@ -79,10 +79,12 @@ class RecordingObserver : public InputObserver {
   absl::Status OnInput(int input, const at::Tensor& x) override {
     inputs.push_back(input);
     sizes.push_back(x.sizes().vec());
+    seen.push_back(x.clone());
     return absl::OkStatus();
   }
   std::vector<int> inputs;
   std::vector<std::vector<int64_t>> sizes;
+  std::vector<at::Tensor> seen;
 };
 
 TEST_P(DecoderTest, ObserverSeesTheInputsOfTheLayout) {
@@ -94,6 +96,33 @@ TEST_P(DecoderTest, ObserverSeesTheInputsOfTheLayout) {
   const ModelLayout layout = *LayoutOf(model_.config());
   for (const LinearLayout& linear : layout.linears) {
     EXPECT_THAT(observer.sizes[linear.input], ElementsAre(tokens.numel(), linear.in));
+  }
+}
+
+TEST_P(DecoderTest, InputsOneByOneAreThoseOfTheWholeLayer) {
+  const auto stage = model_.Load({0, 1, true, false});
+  DecoderLayer& layer = *stage->layers().front();
+  at::Tensor hidden = *stage->Embed(model_.Tokens());
+  RecordingObserver whole;
+  const at::Tensor want = *layer.Forward(hidden, &whole);
+  RecordingObserver one;
+  const std::vector<Linear> linears = layer.linears();
+  const ModelLayout layout = *LayoutOf(model_.config());
+  for (const Block block : kBlocks) {
+    for (const int input : InputsOf(block)) {
+      // Linears that do not lead there are not touched.
+      for (size_t i = 0; i < linears.size(); ++i) {
+        if (layout.linears[i].input >= input) layer.linears()[i].weight = at::Tensor();
+      }
+      ASSERT_EQ(layer.ShowInput(input, hidden, &one), absl::OkStatus());
+      layer.linears() = linears;
+    }
+    hidden = *layer.ForwardBlock(block, hidden, nullptr);
+  }
+  EXPECT_TRUE(at::equal(hidden, want));
+  EXPECT_THAT(one.inputs, ElementsAre(0, 1, 2, 3));
+  for (size_t i = 0; i < whole.seen.size(); ++i) {
+    EXPECT_TRUE(at::equal(one.seen[i], whole.seen[i])) << "input " << i;
   }
 }
 

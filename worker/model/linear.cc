@@ -13,9 +13,4 @@ at::Tensor ApplyLinear(const Linear& linear, const at::Tensor& x) {
                                : at::linear(x, linear.weight);
 }
 
-absl::Status Observe(InputObserver* observer, int input, const at::Tensor& x) {
-  if (observer == nullptr) return absl::OkStatus();
-  return observer->OnInput(input, x.reshape({-1, x.size(-1)}));
-}
-
 }  // namespace rondo

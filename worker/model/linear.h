@@ -3,15 +3,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "common/base/status.h"
 #include "worker/model/decoder.h"
 
 namespace rondo {
 
 // x: [..., in] -> a new tensor [..., out].
 at::Tensor ApplyLinear(const Linear& linear, const at::Tensor& x);
-
-// Shows x, [..., in], to an observer that may be null.
-absl::Status Observe(InputObserver* observer, int input, const at::Tensor& x);
 
 }  // namespace rondo

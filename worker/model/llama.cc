@@ -15,9 +15,8 @@
 namespace rondo {
 namespace {
 
-// Places in ModelLayout::linears, and the inputs they read (LinearLayout::input).
+// Places in ModelLayout::linears.
 enum LinearIndex { kQ, kK, kV, kO, kGate, kUp, kDown };
-enum LinearInput { kAttentionInput, kOutputInput, kMlpInput, kDownInput };
 
 class LlamaLayer final : public DecoderLayer {
  public:
@@ -31,25 +30,24 @@ class LlamaLayer final : public DecoderLayer {
     linears_ = std::move(linears);
   }
 
-  absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
-                                     InputObserver* observer) const override {
-    return CatchTorch("decoder layer", [&]() -> absl::StatusOr<at::Tensor> {
-      ASSIGN_OR_RETURN(const at::Tensor attended, Attend(hidden, observer));
-      return FeedForward(attended, observer);
-    });
+  at::Tensor Enter(Block block, const at::Tensor& hidden) const override {
+    const bool attention = block == Block::kAttention;
+    return RmsNorm(hidden, attention ? input_norm_ : mlp_norm_, config_.rms_norm_eps);
+  }
+
+  at::Tensor Mix(Block block, const at::Tensor& x) const override {
+    if (block == Block::kFeedForward) {
+      return SiluMul(ApplyLinear(linears_[kGate], x), ApplyLinear(linears_[kUp], x));
+    }
+    return Attention(ApplyLinear(linears_[kQ], x), ApplyLinear(linears_[kK], x),
+                     ApplyLinear(linears_[kV], x));
+  }
+
+  at::Tensor Leave(Block block, const at::Tensor& y, const at::Tensor& hidden) const override {
+    return ApplyLinear(linears_[block == Block::kAttention ? kO : kDown], y).add_(hidden);
   }
 
  private:
-  // hidden + o_proj(attention(norm(hidden)))
-  absl::StatusOr<at::Tensor> Attend(const at::Tensor& hidden, InputObserver* observer) const {
-    const at::Tensor x = RmsNorm(hidden, input_norm_, config_.rms_norm_eps);
-    RETURN_IF_ERROR(Observe(observer, kAttentionInput, x));
-    const at::Tensor mixed = Attention(ApplyLinear(linears_[kQ], x), ApplyLinear(linears_[kK], x),
-                                       ApplyLinear(linears_[kV], x));
-    RETURN_IF_ERROR(Observe(observer, kOutputInput, mixed));
-    return ApplyLinear(linears_[kO], mixed).add_(hidden);
-  }
-
   // q, k, v: [batch, seq, heads * head_dim] -> [batch, seq, heads * head_dim].
   at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) const {
     const int64_t kv = config_.num_kv_heads;
@@ -62,16 +60,6 @@ class LlamaLayer final : public DecoderLayer {
   at::Tensor NormHeads(const at::Tensor& x, const at::Tensor& norm) const {
     if (!norm.defined()) return x;
     return RmsNorm(x.unflatten(2, {-1, config_.head_dim}), norm, config_.rms_norm_eps).flatten(2);
-  }
-
-  // hidden + down_proj(silu(gate_proj(x)) * up_proj(x)), x = norm(hidden)
-  absl::StatusOr<at::Tensor> FeedForward(const at::Tensor& hidden, InputObserver* observer) const {
-    const at::Tensor x = RmsNorm(hidden, mlp_norm_, config_.rms_norm_eps);
-    RETURN_IF_ERROR(Observe(observer, kMlpInput, x));
-    const at::Tensor gated =
-        SiluMul(ApplyLinear(linears_[kGate], x), ApplyLinear(linears_[kUp], x));
-    RETURN_IF_ERROR(Observe(observer, kDownInput, gated));
-    return ApplyLinear(linears_[kDown], gated).add_(hidden);
   }
 
   const ModelConfig config_;

@@ -13,9 +13,8 @@
 namespace rondo {
 namespace {
 
-// Places in ModelLayout::linears, and the inputs they read (LinearLayout::input).
+// Places in ModelLayout::linears.
 enum LinearIndex { kQ, kK, kV, kOut, kFc1, kFc2 };
-enum LinearInput { kAttentionInput, kOutputInput, kMlpInput, kFc2Input };
 
 // config.json does not say it; it is torch's default.
 constexpr double kEps = 1e-5;
@@ -37,24 +36,24 @@ class OptLayer final : public DecoderLayer {
     linears_ = std::move(linears);
   }
 
-  absl::StatusOr<at::Tensor> Forward(const at::Tensor& hidden,
-                                     InputObserver* observer) const override {
-    return CatchTorch("decoder layer", [&]() -> absl::StatusOr<at::Tensor> {
-      ASSIGN_OR_RETURN(const at::Tensor attended, Attend(hidden, observer));
-      return FeedForward(attended, observer);
-    });
+  at::Tensor Enter(Block block, const at::Tensor& hidden) const override {
+    return config_.norm_before ? NormOf(block)(hidden) : hidden;
+  }
+
+  at::Tensor Mix(Block block, const at::Tensor& x) const override {
+    if (block == Block::kFeedForward) return ApplyLinear(linears_[kFc1], x).relu_();
+    return CausalAttention(Heads(kQ, x).unsqueeze(3).contiguous(), Heads(kK, x), Heads(kV, x));
+  }
+
+  at::Tensor Leave(Block block, const at::Tensor& y, const at::Tensor& hidden) const override {
+    const LinearIndex linear = block == Block::kAttention ? kOut : kFc2;
+    const at::Tensor sum = ApplyLinear(linears_[linear], y).add_(hidden);
+    return config_.norm_before ? sum : NormOf(block)(sum);
   }
 
  private:
-  // hidden + out_proj(attention(hidden)), normed before or after.
-  absl::StatusOr<at::Tensor> Attend(const at::Tensor& hidden, InputObserver* observer) const {
-    const at::Tensor x = config_.norm_before ? attention_norm_(hidden) : hidden;
-    RETURN_IF_ERROR(Observe(observer, kAttentionInput, x));
-    const at::Tensor mixed =
-        CausalAttention(Heads(kQ, x).unsqueeze(3).contiguous(), Heads(kK, x), Heads(kV, x));
-    RETURN_IF_ERROR(Observe(observer, kOutputInput, mixed));
-    const at::Tensor sum = ApplyLinear(linears_[kOut], mixed).add_(hidden);
-    return config_.norm_before ? sum : attention_norm_(sum);
+  const Norm& NormOf(Block block) const {
+    return block == Block::kAttention ? attention_norm_ : mlp_norm_;
   }
 
   // [batch, heads, seq, head_dim]
@@ -62,16 +61,6 @@ class OptLayer final : public DecoderLayer {
     return ApplyLinear(linears_[linear], x)
         .unflatten(2, {config_.num_heads, config_.head_dim})
         .transpose(1, 2);
-  }
-
-  // hidden + fc2(relu(fc1(hidden))), normed before or after.
-  absl::StatusOr<at::Tensor> FeedForward(const at::Tensor& hidden, InputObserver* observer) const {
-    const at::Tensor x = config_.norm_before ? mlp_norm_(hidden) : hidden;
-    RETURN_IF_ERROR(Observe(observer, kMlpInput, x));
-    const at::Tensor active = ApplyLinear(linears_[kFc1], x).relu_();
-    RETURN_IF_ERROR(Observe(observer, kFc2Input, active));
-    const at::Tensor sum = ApplyLinear(linears_[kFc2], active).add_(hidden);
-    return config_.norm_before ? sum : mlp_norm_(sum);
   }
 
   const ModelConfig config_;

@@ -21,12 +21,6 @@ const std::map<std::string, MakeStage>& Families() {
 
 }  // namespace
 
-absl::StatusOr<at::Tensor> Stage::Logits(const at::Tensor& hidden) const {
-  ASSIGN_OR_RETURN(const at::Tensor x, FinalHidden(hidden));
-  return CatchTorch("output head",
-                    [&]() -> absl::StatusOr<at::Tensor> { return at::linear(x, head()); });
-}
-
 absl::StatusOr<std::unique_ptr<Stage>> LoadStage(const Checkpoint& checkpoint,
                                                  const ModelConfig& config, const StageRange& range,
                                                  at::ScalarType dtype, at::Device device) {
