@@ -38,8 +38,8 @@ int64_t HostMemoryBytes() {
 }
 
 bool CpuHasFastBf16() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16");  // every CPU with AMX has it too
+  std::ifstream cpuinfo("/proc/cpuinfo");  // its size reads as 0
+  return HasFastBf16({std::istreambuf_iterator<char>(cpuinfo), std::istreambuf_iterator<char>()});
 }
 
 // That this program can use.
@@ -87,6 +87,11 @@ absl::Status DescribeDevice(const std::string& device, int slot, WorkerInfo* wor
   worker->rank_bytes = kRankBytesHere;
   worker->bf16 = CpuHasFastBf16();
   return absl::OkStatus();
+}
+
+bool HasFastBf16(const std::string& cpuinfo) {
+  if (absl::StrContains(cpuinfo, " amx_bf16")) return true;
+  return absl::StrContains(cpuinfo, "AuthenticAMD") && absl::StrContains(cpuinfo, " avx512_bf16");
 }
 
 std::string DefaultAdvertiseHost(const std::string& coordinator) {

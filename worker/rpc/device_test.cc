@@ -15,6 +15,18 @@ TEST(Device, DescribesTheCpu) {
   EXPECT_GT(worker.rank_bytes, 0);
 }
 
+TEST(Device, BFloat16IsFastWhereItsProductsAre) {
+  const auto cpu = [](const std::string& vendor, const std::string& flags) {
+    return absl::StrCat("processor\t: 0\nvendor_id\t: ", vendor, "\nflags\t\t: fpu avx512f", flags,
+                        "\nbugs\t\t: spectre_v1\n");
+  };
+  EXPECT_TRUE(HasFastBf16(cpu("GenuineIntel", " avx512_bf16 amx_bf16 amx_tile")));
+  EXPECT_TRUE(HasFastBf16(cpu("AuthenticAMD", " avx512_bf16")));
+  EXPECT_FALSE(HasFastBf16(cpu("GenuineIntel", " avx512_bf16")));  // AMX may be masked
+  EXPECT_FALSE(HasFastBf16(cpu("AuthenticAMD", "")));
+  EXPECT_FALSE(HasFastBf16(""));
+}
+
 TEST(Device, RefusesWhatItDoesNotKnow) {
   WorkerInfo worker;
   for (const char* device : {"gpu", "cuda:", "cuda:x", "cuda:-1", ""}) {
