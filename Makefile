@@ -25,7 +25,7 @@ check:      ## layers and format, without a build
 check: deps
 	@tools/check.sh
 
-tidy:       ## clang-tidy, thread safety analysis and self-contained headers; a quarter of an hour
+tidy:       ## clang-tidy, thread safety analysis and self-contained headers; three quarters of an hour
 	@TIDY=1 tools/install_deps.sh
 	@tools/tidy.sh
 

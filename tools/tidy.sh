@@ -1,6 +1,6 @@
 #!/bin/bash
 # tidy.sh [FILE...]: clang-tidy and clang's own warnings on the given .cc files (none: all), and every
-# header on its own. A quarter of an hour on two cores.
+# header on its own. Three quarters of an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 env=$(tools/deps_dir.sh)
