@@ -21,6 +21,7 @@ int Spawn(const std::vector<std::string>& argv, int out_fd, int err_fd) {
   std::vector<std::string> words = argv;
   if (words[0][0] != '/') words[0] = BinDir() / words[0];
   std::vector<char*> raw;
+  raw.reserve(words.size() + 1);
   for (std::string& word : words) raw.push_back(word.data());
   raw.push_back(nullptr);
   posix_spawn_file_actions_t actions;
