@@ -45,10 +45,15 @@ int64_t HessianBytes(const ModelLayout& layout) {
   return total;
 }
 
-// Of sequential layers, which collect one at a time.
-int64_t LargestHessianBytes(const ModelLayout& layout) {
+int64_t LargestIn(const ModelLayout& layout) {
   int64_t in = 0;
   for (const LinearLayout& linear : layout.linears) in = std::max(in, linear.in);
+  return in;
+}
+
+// Of sequential layers, which collect one at a time.
+int64_t LargestHessianBytes(const ModelLayout& layout) {
+  const int64_t in = LargestIn(layout);
   return in * in * kFloatBytes;
 }
 
@@ -66,11 +71,11 @@ int64_t LogitsBytes(const ModelConfig& c, int64_t tokens, int64_t bytes) {
 // Of the widest linear layer: in double precision the Hessian, its factor and two copies; in
 // float32 the weights as they were, as they are worked on and as they become.
 int64_t SolveBytes(const ModelLayout& layout) {
-  int64_t in = 0, weights = 0;
+  int64_t weights = 0;
   for (const LinearLayout& linear : layout.linears) {
-    in = std::max(in, linear.in);
     weights = std::max(weights, linear.in * linear.out);
   }
+  const int64_t in = LargestIn(layout);
   return 4 * in * in * kDoubleBytes + 3 * weights * kFloatBytes;
 }
 

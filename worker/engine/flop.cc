@@ -1,6 +1,5 @@
 #include "worker/engine/flop.h"
 
-#include <algorithm>
 #include <set>
 
 #include "worker/model/decoder.h"
@@ -27,8 +26,7 @@ double ForwardFlop(const ModelLayout& layout, int64_t tokens, int64_t layers) {
 double SequentialForwardFlop(const ModelLayout& layout, int64_t tokens, int64_t layers) {
   int64_t weights = layout.LinearWeightsPerLayer();
   for (const LinearLayout& linear : layout.linears) {
-    const bool leads = std::ranges::any_of(
-        kBlocks, [&](Block block) { return linear.input == InputsOf(block).front(); });
+    const bool leads = linear.input == InputsOf(BlockOf(linear.input)).front();
     if (leads) weights += linear.out * linear.in;
   }
   return 2.0 * static_cast<double>(tokens) * static_cast<double>(layers) *

@@ -16,30 +16,16 @@ JobSpec SequentialSpec() {
   return spec;
 }
 
-// Of what the model's first layer reads at one input, window by window as the engine takes them.
-class OneInput final : public InputObserver {
- public:
-  OneInput(int input, int64_t in) : input_(input), hessian_(in, at::kCPU) {}
-  absl::Status OnInput(int input, const at::Tensor& x) override {
-    return input == input_ ? hessian_.Add(x) : absl::OkStatus();
-  }
-  at::Tensor Take() { return *hessian_.Take(); }
-
- private:
-  int input_;
-  HessianAccumulator hessian_;
-};
-
 // The codes of a linear of the first layer, whose other linears are as `layer` has them now.
 at::Tensor SolveByHand(const RankContext& ctx, const DecoderLayer& layer, const at::Tensor& hidden,
                        const LinearLayout& linear) {
-  OneInput observer(linear.input, linear.in);
-  for (const at::Tensor& window : hidden.split(1)) {
-    EXPECT_TRUE(layer.Forward(window, &observer).ok());
+  LayerStatistics statistics(ctx, 0);
+  for (const at::Tensor& window : hidden.split(1)) {  // as the engine takes them
+    EXPECT_TRUE(layer.Forward(window, &statistics).ok());
   }
   GptqOptions options;
   options.grid.spec = ctx.spec().grid;
-  const GptqFactor factor = *FactorHessian(observer.Take(), options);
+  const GptqFactor factor = *FactorHessian(*statistics.TakeHessian(linear.input), options);
   const at::Tensor weight = *LoadTensor(
       *ctx.checkpoint, FullName(ctx.layout, 0, linear.name) + ".weight", at::kFloat, at::kCPU);
   return Gptq(weight, factor, options)->linear.codes;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "worker/engine/evaluate.h"
 #include "worker/engine/flop.h"
@@ -41,10 +42,10 @@ absl::Status Preflight(const RankContext& ctx, const at::Tensor& calibration) {
     ctx.reporter->ReportProgress(Phase::kPreflight, layer, ctx.layers(), "layers");
     ASSIGN_OR_RETURN(const std::unique_ptr<Stage> one, LoadOneLayer(ctx, layer, ctx.dtype));
     const DecoderLayer& decoder = *one->layers().front();
-    LayerStatistics statistics(ctx, layer);
-    const bool observed = layer == 0 && GptqOf(ctx.spec().method) != nullptr;
+    std::optional<LayerStatistics> statistics;
+    if (layer == 0 && GptqOf(ctx.spec().method) != nullptr) statistics.emplace(ctx, layer);
     for (const Block block : kBlocks) {
-      RETURN_IF_ERROR(walk.Step(decoder, layer, block, observed ? &statistics : nullptr));
+      RETURN_IF_ERROR(walk.Step(decoder, layer, block, statistics ? &*statistics : nullptr));
     }
   }
   ctx.reporter->ReportProgress(Phase::kPreflight, ctx.layers(), ctx.layers(), "layers");

@@ -36,9 +36,9 @@ absl::StatusOr<at::Tensor> DecoderLayer::ForwardBlock(Block block, const at::Ten
 absl::Status DecoderLayer::ShowInput(int input, const at::Tensor& hidden,
                                      InputObserver* observer) const {
   return CatchTorch("decoder layer", [&] {
-    const Block block = input < 2 ? Block::kAttention : Block::kFeedForward;
+    const Block block = BlockOf(input);
     const at::Tensor x = Enter(block, hidden);
-    return Show(observer, input, input == InputsOf(block)[0] ? x : Mix(block, x));
+    return Show(observer, input, input == InputsOf(block).front() ? x : Mix(block, x));
   });
 }
 

@@ -30,6 +30,7 @@ inline constexpr std::array kBlocks = {Block::kAttention, Block::kFeedForward};
 inline std::array<int, 2> InputsOf(Block block) {
   return block == Block::kAttention ? std::array{0, 1} : std::array{2, 3};
 }
+inline Block BlockOf(int input) { return input < 2 ? Block::kAttention : Block::kFeedForward; }
 
 // Sees the input of the linears of a decoder layer, once per shared input (LinearLayout::input).
 class InputObserver {

@@ -74,28 +74,15 @@ TEST_P(DecoderTest, BFloat16StaysClose) {
   EXPECT_LT(((logits - want).norm() / want.norm()).item<double>(), 0.03);
 }
 
-class RecordingObserver : public InputObserver {
- public:
-  absl::Status OnInput(int input, const at::Tensor& x) override {
-    inputs.push_back(input);
-    sizes.push_back(x.sizes().vec());
-    seen.push_back(x.clone());
-    return absl::OkStatus();
-  }
-  std::vector<int> inputs;
-  std::vector<std::vector<int64_t>> sizes;
-  std::vector<at::Tensor> seen;
-};
-
 TEST_P(DecoderTest, ObserverSeesTheInputsOfTheLayout) {
   const auto stage = model_.Load({0, 1, true, false});
   const at::Tensor tokens = model_.Tokens();
-  RecordingObserver observer;
+  InputRecorder observer;
   ModelFixture::Run(*stage, *stage->Embed(tokens), &observer);
   ASSERT_THAT(observer.inputs, ElementsAre(0, 1, 2, 3));
   const ModelLayout layout = *LayoutOf(model_.config());
   for (const LinearLayout& linear : layout.linears) {
-    EXPECT_THAT(observer.sizes[linear.input], ElementsAre(tokens.numel(), linear.in));
+    EXPECT_THAT(observer.seen[linear.input].sizes().vec(), ElementsAre(tokens.numel(), linear.in));
   }
 }
 
@@ -103,9 +90,9 @@ TEST_P(DecoderTest, InputsOneByOneAreThoseOfTheWholeLayer) {
   const auto stage = model_.Load({0, 1, true, false});
   DecoderLayer& layer = *stage->layers().front();
   at::Tensor hidden = *stage->Embed(model_.Tokens());
-  RecordingObserver whole;
+  InputRecorder whole;
   const at::Tensor want = *layer.Forward(hidden, &whole);
-  RecordingObserver one;
+  InputRecorder one;
   const std::vector<Linear> linears = layer.linears();
   const ModelLayout layout = *LayoutOf(model_.config());
   for (const Block block : kBlocks) {

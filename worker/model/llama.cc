@@ -30,6 +30,7 @@ class LlamaLayer final : public DecoderLayer {
     linears_ = std::move(linears);
   }
 
+ private:
   at::Tensor Enter(Block block, const at::Tensor& hidden) const override {
     const bool attention = block == Block::kAttention;
     return RmsNorm(hidden, attention ? input_norm_ : mlp_norm_, config_.rms_norm_eps);
@@ -47,7 +48,6 @@ class LlamaLayer final : public DecoderLayer {
     return ApplyLinear(linears_[block == Block::kAttention ? kO : kDown], y).add_(hidden);
   }
 
- private:
   // q, k, v: [batch, seq, heads * head_dim] -> [batch, seq, heads * head_dim].
   at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) const {
     const int64_t kv = config_.num_kv_heads;

@@ -10,18 +10,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class InputRecorder : public InputObserver {
- public:
-  absl::Status OnInput(int input, const at::Tensor& x) override {
-    inputs.push_back(input);
-    seen.push_back(x.clone());
-    return result;
-  }
-  std::vector<int> inputs;
-  std::vector<at::Tensor> seen;
-  absl::Status result;
-};
-
 class LlamaTest : public ::testing::Test {
  protected:
   ModelFixture model_{"llama-tiny"};

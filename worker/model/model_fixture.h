@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -59,6 +60,19 @@ class ModelFixture {
   std::string dir_;
   std::unique_ptr<Checkpoint> checkpoint_;
   ModelConfig config_;
+};
+
+// Keeps what a layer's linears read, and answers as it is told to.
+class InputRecorder : public InputObserver {
+ public:
+  absl::Status OnInput(int input, const at::Tensor& x) override {
+    inputs.push_back(input);
+    seen.push_back(x.clone());
+    return result;
+  }
+  std::vector<int> inputs;
+  std::vector<at::Tensor> seen;
+  absl::Status result;
 };
 
 // A parameter's name for gtest: letters, digits and underscores.

@@ -36,6 +36,7 @@ class OptLayer final : public DecoderLayer {
     linears_ = std::move(linears);
   }
 
+ private:
   at::Tensor Enter(Block block, const at::Tensor& hidden) const override {
     return config_.norm_before ? NormOf(block)(hidden) : hidden;
   }
@@ -51,7 +52,6 @@ class OptLayer final : public DecoderLayer {
     return config_.norm_before ? sum : NormOf(block)(sum);
   }
 
- private:
   const Norm& NormOf(Block block) const {
     return block == Block::kAttention ? attention_norm_ : mlp_norm_;
   }
